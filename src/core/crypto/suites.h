@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which algorithms an SA uses, and the sizes that follow from them.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+
+#include "core/wire/ike/registry.h"
+
+namespace anyswan::crypto {
+
+using wire::ike::EncrId;
+using wire::ike::IntegId;
+using wire::ike::KeMethod;
+using wire::ike::PrfId;
+using wire::ike::SnId;
+
+/// A cipher with its integrity: AEAD (integ none), or CBC with an HMAC.
+struct CipherSuite {
+    EncrId encr = EncrId::aes_gcm_16;
+    std::uint16_t key_bits = 256;  // 0 where the cipher has one key size (ChaCha20-Poly1305: 256)
+    IntegId integ = IntegId::none;
+    bool operator==(const CipherSuite&) const = default;
+};
+
+struct IkeSuite {
+    CipherSuite cipher;
+    PrfId prf = PrfId::hmac_sha2_256;
+    KeMethod ke = KeMethod::curve25519;
+    bool operator==(const IkeSuite&) const = default;
+};
+
+struct EspSuite {
+    CipherSuite cipher;
+    SnId sn = SnId::sequential_32;
+    KeMethod ke = KeMethod::none;  // PFS in CREATE_CHILD_SA; none for the first Child SA
+    [[nodiscard]] bool esn() const { return sn == SnId::partially_transmitted_64; }
+    bool operator==(const EspSuite&) const = default;
+};
+
+[[nodiscard]] bool is_aead(EncrId encr);
+/// Whether this build can run the cipher at all (known ids, right key length, integ where needed).
+[[nodiscard]] bool supported(const CipherSuite& suite);
+[[nodiscard]] bool supported(PrfId prf);
+[[nodiscard]] bool supported(KeMethod method);
+
+// Sizes in bytes, of supported algorithms (checked).
+[[nodiscard]] std::size_t encr_key_size(const CipherSuite& suite);  // with the 4-byte salt of AEADs
+[[nodiscard]] std::size_t integ_key_size(const CipherSuite& suite);
+[[nodiscard]] std::size_t iv_size(const CipherSuite& suite);  // on the wire: 8 AEAD, 16 CBC
+[[nodiscard]] std::size_t icv_size(const CipherSuite& suite);
+[[nodiscard]] std::size_t block_size(const CipherSuite& suite);  // of the padding: 1 AEAD, 16 CBC
+[[nodiscard]] std::size_t prf_key_size(PrfId prf);
+[[nodiscard]] std::size_t prf_output_size(PrfId prf);
+
+// "aes128gcm16", "aes256-sha256", "chacha20poly1305" - the words of tunnel configuration.
+[[nodiscard]] std::string to_string(const CipherSuite& suite);
+[[nodiscard]] std::string to_string(const IkeSuite& suite);  // "aes256gcm16-prfsha384-ecp384"
+[[nodiscard]] std::string to_string(const EspSuite& suite);  // "aes128gcm16-esn"
+[[nodiscard]] std::optional<IkeSuite> parse_ike_suite(std::string_view text);
+[[nodiscard]] std::optional<EspSuite> parse_esp_suite(std::string_view text);
+
+}  // namespace anyswan::crypto

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// The IKE role of one edge: every IKE SA it owns, both roles, as one object without I/O.
+//
+// Contract: step(now, input) -> Outputs. The output is all there is: the engine calls nobody. The
+// host executes it in one order, per IKE SA: persist, then send. That is the rule "publish before
+// respond" (ARCHITECTURE.md): an action's datagrams leave only when its writes, and those of every
+// earlier action of the same IKE SA, are durable. If a write of an action is lost to another owner,
+// the host drops the action's datagrams and feeds LostOwnership.
+//
+// Why no callbacks: an SA that calls a socket or a store in the middle of a state change can fail
+// half-way; a list of actions can be tested, simulated, executed late, or thrown away whole.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "base/random.h"
+#include "core/ike/drop_reason.h"
+#include "core/sa/records.h"
+
+namespace anyswan::ike {
+
+struct EngineConfig {
+    std::string edge_name;
+    EdgeId edge_id;
+    /// Fleet-wide secret of COOKIEs (RFC 7296 2.6), so that any edge checks any cookie. 32 bytes.
+    Secret cookie_secret;
+    /// Half-open IKE SAs from which on COOKIE is demanded (RFC 7296 2.6).
+    std::size_t cookie_threshold = 128;
+    std::size_t half_open_max = 4096;
+    Duration half_open_timeout = 30s;
+    /// First retransmission; each further one waits 1.8 times longer (RFC 7296 2.1: exponential
+    /// back-off).
+    Duration retransmit_first = 1s;
+    unsigned retransmit_tries = 5;
+};
+
+/// Hands out inbound SPIs from the blocks this edge holds. Nothing: no block left just now.
+class SpiSource {
+public:
+    virtual ~SpiSource() = default;
+    virtual std::optional<EspSpi> allocate() = 0;
+};
+
+/// The tunnels the engine may serve. Pointers are borrowed until the next change of the directory.
+class TunnelDirectory {
+public:
+    virtual ~TunnelDirectory() = default;
+    /// All tunnels whose remote_addresses allow `remote` (for IKE_SA_INIT: which suites to accept).
+    [[nodiscard]] virtual std::vector<const sa::TunnelRecord*> by_address(
+        const IpAddress& remote) const = 0;
+    [[nodiscard]] virtual const sa::TunnelRecord* by_id(const sa::TunnelId& id) const = 0;
+};
+
+// Inputs.
+struct DatagramReceived {
+    Endpoint local;
+    Endpoint remote;
+    Bytes bytes;  // without the non-ESP marker
+};
+/// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from.
+struct Initiate {
+    sa::TunnelId tunnel;
+    Endpoint local;
+    Endpoint remote;
+};
+/// End one IKE SA politely (DELETE, then gone), or all of a tunnel.
+struct Terminate {
+    sa::TunnelId tunnel;
+};
+/// Ask the peer whether it lives (empty INFORMATIONAL), RFC 7296 2.4.
+struct ProbeLiveness {
+    IkeSpi our_spi;
+};
+/// Go on with an IKE SA whose claim this edge now owns (restart, takeover).
+struct Adopt {
+    sa::IkeSaRecord record;
+};
+/// Another edge owns it now: forget it, say nothing.
+struct LostOwnership {
+    IkeSpi our_spi;
+};
+struct TimePassed {};
+
+using Input = std::variant<DatagramReceived, Initiate, Terminate, ProbeLiveness, Adopt,
+                           LostOwnership, TimePassed>;
+
+// Outputs.
+using Write = std::variant<sa::ChildSaRecord, sa::EndpointRecord, sa::IkeSaRecord>;
+
+struct Datagram {
+    Endpoint local;
+    Endpoint remote;
+    Bytes bytes;
+};
+
+/// One state change of one IKE SA (or a stateless answer: our_spi 0): make `writes` durable, then
+/// send.
+struct Action {
+    IkeSpi our_spi;
+    std::vector<Write> writes;
+    std::vector<Datagram> send;
+};
+
+/// What an operator would want to read; the host logs and counts it.
+enum class EventKind : std::uint8_t {
+    ike_sa_established,
+    child_sa_established,
+    child_sa_ended,
+    ike_sa_ended,
+    peer_refused,
+    we_refused,
+    authentication_failed,
+    retransmission,
+    peer_unreachable,
+    cookie_demanded,
+};
+[[nodiscard]] const char* name(EventKind kind);
+struct EngineEvent {
+    EventKind kind{};
+    IkeSpi our_spi;
+    IkeSpi peer_spi;
+    std::optional<sa::TunnelId> tunnel;
+    Endpoint remote;
+    EspSpi inbound_spi;
+    /// One line: what happened and, for a refusal, the notify, what was offered and what would be
+    /// accepted.
+    std::string text;
+};
+
+struct Dropped {
+    DropReason reason{};
+    Endpoint remote;
+    std::string detail;
+};
+
+struct Outputs {
+    std::vector<Action> actions;
+    std::vector<EngineEvent> events;
+    std::vector<Dropped> drops;
+};
+
+/// A row of `anyswan sa list`.
+struct IkeSaSummary {
+    IkeSpi our_spi;
+    IkeSpi peer_spi;
+    sa::TunnelId tunnel;
+    std::string state;
+    Endpoint local;
+    Endpoint remote;
+    std::string suite;
+    std::vector<EspSpi> children;
+    bool we_initiated = false;
+};
+
+class Engine {
+public:
+    /// `random`, `spis` and `tunnels` are borrowed and must outlive the engine.
+    Engine(EngineConfig config, Random& random, SpiSource& spis, const TunnelDirectory& tunnels);
+    ~Engine();
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+
+    [[nodiscard]] Outputs step(Now now, Input input);
+    /// When TimePassed is due at the latest; nothing when no timer runs.
+    [[nodiscard]] std::optional<Instant> next_deadline() const;
+    [[nodiscard]] std::vector<IkeSaSummary> list() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace anyswan::ike

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The Encrypted payload (RFC 7296 3.14) and Encrypted Fragments (RFC 7383): a message's payload
+// chain to protected datagrams and back. One MessageProtector holds the keys of one direction of
+// one IKE SA.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "base/random.h"
+#include "core/crypto/crypto.h"
+#include "core/wire/ike/message.h"
+
+namespace anyswan::ike {
+
+/// Why a protected message was not accepted.
+enum class OpenError : std::uint8_t {
+    no_encrypted_payload,  // neither SK nor SKF
+    too_short,             // less than IV and ICV, or not a multiple of the block
+    bad_icv,
+    bad_padding,      // Pad Length longer than the plaintext
+    bad_inner_chain,  // authentic, but not a payload chain: INVALID_SYNTAX
+};
+[[nodiscard]] const char* name(OpenError error);
+
+/// A decrypted payload chain. `plain` is the chain's bytes, for captures and IntAuth.
+struct OpenedChain {
+    wire::ike::PayloadType first{};
+    Bytes plain;
+    std::vector<wire::ike::Payload> payloads;
+};
+
+/// One decrypted fragment of a message.
+struct OpenedFragment {
+    wire::ike::PayloadType first{};  // meaningful in fragment 1
+    std::uint16_t number = 1;
+    std::uint16_t total = 1;
+    Bytes plain;
+};
+
+class MessageProtector {
+public:
+    MessageProtector(const crypto::CipherSuite& suite, ByteView sk_e, ByteView sk_a);
+
+    /// Header + SK{payloads}. AEAD ciphers: `iv_counter` is written as the 8-byte IV and must never
+    /// repeat under this key (N1: `epoch || counter`); CBC takes its IV from `random`.
+    [[nodiscard]] Bytes seal(const wire::ike::Header& header,
+                             const std::vector<wire::ike::Payload>& payloads,
+                             std::uint64_t iv_counter, Random& random);
+    /// The same as SKF fragments of at most `fragment_size` bytes of IKE message each (RFC
+    /// 7383 2.5.1); one plain SK message where it fits. Uses iv_counter, iv_counter + 1, ...: one
+    /// per datagram.
+    [[nodiscard]] std::vector<Bytes> seal_fragments(const wire::ike::Header& header,
+                                                    const std::vector<wire::ike::Payload>& payloads,
+                                                    std::size_t fragment_size,
+                                                    std::uint64_t iv_counter, Random& random);
+    /// As `seal`, with a given IV and padding: byte-identical re-emission of captures.
+    [[nodiscard]] Bytes seal_with_iv(const wire::ike::Header& header, wire::ike::PayloadType first,
+                                     ByteView plain, ByteView iv, ByteView padding);
+
+    /// Opens the SK payload that ends `datagram`.
+    [[nodiscard]] Expected<OpenedChain, OpenError> open(ByteView datagram);
+    /// Opens the SKF payload that ends `datagram`.
+    [[nodiscard]] Expected<OpenedFragment, OpenError> open_fragment(ByteView datagram);
+
+private:
+    crypto::CipherSuite suite_;
+    std::unique_ptr<crypto::Cipher> cipher_;
+};
+
+/// Collects the fragments of one message (RFC 7383 2.6): a higher total replaces a lower one,
+/// duplicates are ignored, the sum of plaintext is bounded.
+class Reassembly {
+public:
+    /// The whole chain once the last missing fragment came; nothing before.
+    [[nodiscard]] std::optional<Expected<OpenedChain, OpenError>> add(OpenedFragment fragment);
+    [[nodiscard]] bool empty() const { return parts_.empty(); }
+
+private:
+    std::uint16_t total_ = 0;
+    wire::ike::PayloadType first_{};
+    std::map<std::uint16_t, Bytes> parts_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace anyswan::ike

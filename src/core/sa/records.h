@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the fleet shares, as plain values. sa/codec turns them into versioned protobuf, sa/seal
+// seals those bytes, the store carries them. See ARCHITECTURE.md, "Records".
+//
+// Two kinds. Facts have one writer at a time and are watched by everyone; per key the higher
+// (epoch, counter) wins, so they may arrive twice, late and by two ways. Claims are contended and
+// change by compare-and-swap alone.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ip.h"
+#include "base/secret.h"
+#include "base/strong.h"
+#include "base/time.h"
+#include "core/crypto/suites.h"
+#include "core/wire/ike/payloads.h"
+
+namespace anyswan::sa {
+
+/// "account/tunnel", both of [a-z0-9-], 1..63 characters each.
+struct TunnelId {
+    std::string account;
+    std::string name;
+    static std::optional<TunnelId> parse(std::string_view text);
+    [[nodiscard]] std::string to_string() const { return account + "/" + name; }
+    auto operator<=>(const TunnelId&) const = default;
+};
+
+/// Which of two versions of one fact is newer: epoch first, then counter.
+struct Version {
+    Epoch epoch;
+    std::uint64_t counter = 0;
+    auto operator<=>(const Version&) const = default;
+};
+
+enum class SenderRule : std::uint8_t { automatic = 0, pinned = 1, spread = 2, per_edge = 3 };
+[[nodiscard]] std::string name(SenderRule rule);
+
+enum class NatTraversal : std::uint8_t {
+    automatic = 0,  // UDP encapsulation where NAT detection asks for it
+    force = 1,      // always: we announce ourselves as behind a NAT
+};
+
+/// Tunnel (fact, key account/tunnel): the configured relation of one peer and the fleet.
+struct TunnelRecord {
+    TunnelId id;
+    wire::ike::Identification local_id;
+    wire::ike::Identification remote_id;
+    Secret psk;
+    /// Where the peer must come from; empty: anywhere. The initiator's remote address is the first.
+    std::vector<IpPrefix> remote_addresses;
+    std::vector<crypto::IkeSuite> ike_suites;  // in order of preference
+    std::vector<crypto::EspSuite> esp_suites;
+    std::vector<IpPrefix> local_prefixes;   // our side's traffic selectors
+    std::vector<IpPrefix> remote_prefixes;  // the peer's; also what is routed to it
+    SenderRule sender_rule = SenderRule::automatic;
+    NatTraversal nat_traversal = NatTraversal::automatic;
+    std::uint32_t child_lifetime_s = 28800;
+    std::uint32_t ike_lifetime_s = 86400;
+    std::uint32_t dpd_s = 0;             // ask after this silence; 0 never
+    std::uint16_t replay_window = 1024;  // packets; 0 switches replay protection off
+    bool initiate = false;               // the side that holds this record brings the tunnel up
+
+    [[nodiscard]] TunnelRecord clone() const;
+    bool operator==(const TunnelRecord&) const = default;
+};
+
+/// Keys of one direction of a Child SA.
+struct ChildKeys {
+    Secret encr;
+    Secret integ;
+    [[nodiscard]] ChildKeys clone() const { return {encr.clone(), integ.clone()}; }
+    bool operator==(const ChildKeys&) const = default;
+};
+
+/// ChildSa (fact, key inbound SPI): both directions of a Child SA; immutable but for its end.
+struct ChildSaRecord {
+    EspSpi inbound_spi;   // allocated by us from a leased block
+    EspSpi outbound_spi;  // the peer's
+    IkeSpi ike_spi;       // our SPI of the IKE SA it belongs to
+    TunnelId tunnel;
+    crypto::EspSuite suite;
+    ChildKeys inbound;
+    ChildKeys outbound;
+    std::vector<wire::ike::TrafficSelector> local_ts;
+    std::vector<wire::ike::TrafficSelector> remote_ts;
+    SenderRule sender_rule = SenderRule::pinned;
+    std::uint16_t replay_window = 1024;
+    std::string negotiated_on;  // name of the edge
+    WallTime published_at;      // when the negotiating edge handed it to the store
+    WallTime expires_at;        // hard lifetime; every edge drops it by itself then
+    bool ended = false;         // a tombstone: keys empty; it never comes back (N6)
+
+    [[nodiscard]] ChildSaRecord clone() const;
+    bool operator==(const ChildSaRecord&) const = default;
+};
+
+/// Endpoint (fact, key IKE SA): where the peer is now.
+struct EndpointRecord {
+    IkeSpi ike_spi;
+    Endpoint local;  // the anycast address (and port) the peer speaks to
+    Endpoint remote;
+    bool udp_encapsulation = false;
+    bool ended = false;
+    bool operator==(const EndpointRecord&) const = default;
+};
+
+/// Edge (fact, key name).
+struct EdgeRecord {
+    std::string name;
+    EdgeId id;
+    Incarnation incarnation;
+    std::string site;
+    IpAddress address;  // unicast
+    bool draining = false;
+    Revision applied;
+    bool operator==(const EdgeRecord&) const = default;
+};
+
+/// A request of our own that may still be unanswered: its datagrams, to be sent again as they are.
+struct RequestInFlight {
+    MessageId message_id;
+    std::vector<Bytes> datagrams;
+    bool operator==(const RequestInFlight&) const = default;
+};
+
+/// IkeSa (claim, key our SPI): all that another edge needs to go on with it.
+struct IkeSaRecord {
+    IkeSpi our_spi;
+    IkeSpi peer_spi;
+    bool we_initiated = false;
+    TunnelId tunnel;
+    wire::ike::Identification peer_id;
+    crypto::IkeSuite suite;
+    Secret sk_d, sk_ai, sk_ar, sk_ei, sk_er, sk_pi, sk_pr;
+    Endpoint local;
+    Endpoint remote;
+    EdgeId owner;
+    Epoch epoch;
+    /// The message ID the peer's next request carries.
+    MessageId expected_request;
+    /// The message ID our next request will carry.
+    MessageId next_request;
+    /// AEAD IV counter of our next message under (sk_e, epoch) (N1).
+    std::uint64_t next_iv = 0;
+    /// What answered the request before `expected_request`; resent byte for byte (N4).
+    std::vector<Bytes> last_response;
+    std::optional<RequestInFlight> request;
+    std::vector<EspSpi> children;  // inbound SPIs
+    WallTime established_at;
+    bool ended = false;
+
+    [[nodiscard]] IkeSaRecord clone() const;
+    bool operator==(const IkeSaRecord&) const = default;
+};
+
+/// Incarnation (claim, key number) and SpiBlock (claim, key block number): which edge start holds
+/// it.
+struct HolderRecord {
+    std::string edge;
+    EdgeId edge_id;
+    Incarnation incarnation;
+    WallTime since;
+    bool operator==(const HolderRecord&) const = default;
+};
+
+/// SequenceLease (claim, key inbound SPI of the Child SA): who may send on its outbound SA and how
+/// far. Numbers up to and including `reserved_up_to` belong to `sender`; the next sender starts
+/// above.
+struct SequenceLeaseRecord {
+    EspSpi inbound_spi;
+    EdgeId sender;
+    Incarnation incarnation;
+    Epoch epoch;
+    SequenceNumber reserved_up_to;
+    bool operator==(const SequenceLeaseRecord&) const = default;
+};
+
+using Record = std::variant<TunnelRecord, ChildSaRecord, EndpointRecord, EdgeRecord, IkeSaRecord,
+                            HolderRecord, SequenceLeaseRecord>;
+
+// Store keys: dot-free tokens joined by '/', e.g. "child/0001a2b3", "tunnel/acme/hq".
+[[nodiscard]] std::string tunnel_key(const TunnelId& id);
+[[nodiscard]] std::string child_sa_key(EspSpi inbound);
+[[nodiscard]] std::string endpoint_key(IkeSpi ours);
+[[nodiscard]] std::string edge_key(std::string_view name);
+[[nodiscard]] std::string ike_sa_key(IkeSpi ours);
+[[nodiscard]] std::string incarnation_key(Incarnation number);
+[[nodiscard]] std::string spi_block_key(std::uint32_t block);
+[[nodiscard]] std::string sequence_lease_key(EspSpi inbound);
+
+}  // namespace anyswan::sa

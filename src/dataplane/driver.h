@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+// A dataplane as the edge sees it: batches of changes go in, batches of events come out. The same
+// interface serves the kernel (xfrm), our userspace ESP and a fake. A driver never speaks IKE and
+// knows no store; it knows tunnels only as (account, routes, SAs).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/sa/records.h"
+
+namespace anyswan::dataplane {
+
+/// An inner routing domain: one per account. Accounts may use the same prefixes and never meet.
+struct AddDomain {
+    std::string account;
+};
+struct RemoveDomain {
+    std::string account;
+};
+
+/// Both directions of a Child SA, to be installed. Installing an SPI that is installed is a no-op.
+struct InstallSa {
+    sa::ChildSaRecord record;
+    Endpoint local;
+    Endpoint remote;
+    bool udp_encapsulation = false;
+};
+struct RemoveSa {
+    EspSpi inbound_spi;
+};
+/// The peer of an IKE SA moved: all its Child SAs follow.
+struct MoveEndpoint {
+    IkeSpi ike_spi;
+    Endpoint local;
+    Endpoint remote;
+    bool udp_encapsulation = false;
+};
+/// Inner routing: packets for `prefix` go to the tunnel's newest Child SA.
+struct AddRoute {
+    sa::TunnelId tunnel;
+    IpPrefix prefix;
+};
+struct RemoveRoute {
+    sa::TunnelId tunnel;
+    IpPrefix prefix;
+};
+/// Answer to NeedSequence: this edge may use numbers first..last on the SA's outbound side. A grant
+/// that follows on the last one extends it; a higher `first` skips.
+struct GrantSequence {
+    EspSpi inbound_spi;
+    SequenceNumber first;
+    SequenceNumber last;
+};
+/// Another edge is the sender now: use no more numbers of the SA until the next grant.
+struct RevokeSequence {
+    EspSpi inbound_spi;
+};
+/// Answer to UnknownSpi when nobody knows it: drop what is held.
+struct DenySpi {
+    EspSpi inbound_spi;
+};
+
+using Change = std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute,
+                            RemoveRoute, GrantSequence, RevokeSequence, DenySpi>;
+
+/// Packets for the peer wait, or soon will: numbers are needed. `used_up_to` is the highest number
+/// used (0 none); `rate` is the recent sending rate in packets per second.
+struct NeedSequence {
+    EspSpi inbound_spi;
+    SequenceNumber used_up_to;
+    std::uint64_t rate_per_s = 0;
+};
+/// An ESP packet with an SPI that isn't installed; it is held for a bounded time.
+struct UnknownSpi {
+    EspSpi inbound_spi;
+    Endpoint remote;
+};
+/// An authenticated packet with a new highest number came from a new outer address.
+struct EndpointMoved {
+    EspSpi inbound_spi;
+    Endpoint local;
+    Endpoint remote;
+};
+/// Traffic in either direction since the last report; sent about once a second for SAs that had
+/// any.
+struct Usage {
+    EspSpi inbound_spi;
+    std::uint64_t bytes_in = 0, packets_in = 0, bytes_out = 0, packets_out = 0;
+    SequenceNumber highest_in;   // authenticated
+    SequenceNumber highest_out;  // used
+};
+/// The driver could not apply a change to this SA.
+struct SaFailed {
+    EspSpi inbound_spi;
+    std::string why;
+};
+
+using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed>;
+
+/// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500).
+struct IkeDatagram {
+    Endpoint local;
+    Endpoint remote;
+    Bytes bytes;
+};
+
+/// Where a driver's events go. Called from the driver's thread(s): the host posts them to its loop.
+struct DriverSink {
+    std::function<void(std::vector<Event>)> on_events;
+    /// Userspace drivers own the UDP sockets; what is IKE comes out here.
+    std::function<void(std::vector<IkeDatagram>)> on_ike;
+};
+
+class Driver {
+public:
+    virtual ~Driver() = default;
+    /// Applies in order. Returns when the changes are in force for every packet that arrives from
+    /// now on. Failures of single SAs come as SaFailed events.
+    virtual void apply(std::span<const Change> changes) = 0;
+    /// Sends IKE datagrams (the marker on port 4500 is the driver's work). Lossy.
+    virtual void send_ike(std::span<const IkeDatagram> datagrams) = 0;
+    /// Counters by name ("drop_replay", "packets_in", ...), since start.
+    [[nodiscard]] virtual std::map<std::string, std::uint64_t> counters() const = 0;
+    [[nodiscard]] virtual std::string describe() const = 0;
+    virtual void stop() = 0;
+};
+
+}  // namespace anyswan::dataplane
