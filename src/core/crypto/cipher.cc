@@ -82,7 +82,7 @@ public:
     }
 
 private:
-    /// RFC 4106 4: "The nonce ... MUST be ... a four-octet salt value and an eight-octet IV".
+    /// RFC 4106 4, RFC 7634 2: the nonce is the four-octet salt and the eight-octet IV.
     void begin(ByteView iv, ByteView aad, ByteView trailer, int direction) {
         check(iv.size() == aead_iv_size, "IV size");
         check(trailer.empty(), "an AEAD has no trailer");

@@ -49,8 +49,8 @@ public:
     ByteView public_value() const override { return public_value_; }
 
     Expected<Secret, CryptoError> shared_secret(ByteView peer_public) const override {
-        // RFC 7296 3.4: "The length of the public value for MODP groups MUST be equal to the length
-        // of the prime modulus".
+        // RFC 7296 3.4: "The length of the Diffie-Hellman public value for MODP groups MUST be
+        // equal to the length of the prime modulus over which the exponentiation was performed".
         if (peer_public.size() != public_value_.size()) {
             return Unexpected{CryptoError::bad_public_value};
         }
@@ -60,7 +60,7 @@ public:
         if (peer == nullptr || last == nullptr || BN_sub_word(last.get(), 1) != 1) {
             return Unexpected{CryptoError::library};
         }
-        // RFC 6989 2.1: "the peer's public value is in the legal range (1 < r < p-1)".
+        // RFC 6989 2.1: for a safe prime, 1 < y < p-1 is all there is to check.
         if (BN_is_zero(peer.get()) == 1 || BN_is_one(peer.get()) == 1 ||
             BN_cmp(peer.get(), last.get()) >= 0) {
             return Unexpected{CryptoError::bad_public_value};
@@ -85,6 +85,7 @@ MadeKeyExchange make_modp(KeMethod method, Random& random) {
     const BigNumber generator(BN_new());
     const Secret raw = random.secret(exponent_size);
     BigNumber exponent = private_number(raw.reveal().data(), raw.size());
+    check(exponent == nullptr || BN_is_zero(exponent.get()) == 0, "512 random bits are all zero");
     if (modulus == nullptr || generator == nullptr || exponent == nullptr ||
         BN_set_word(generator.get(), 2) != 1) {
         return Unexpected{CryptoError::library};

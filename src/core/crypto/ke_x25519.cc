@@ -17,8 +17,7 @@ public:
     ByteView public_value() const override { return public_value_; }
 
     Expected<Secret, CryptoError> shared_secret(ByteView peer_public) const override {
-        // RFC 8031 3.1: "the length of the Key Exchange Data ... for Curve25519 is 32 octets"; 3:
-        // "implementations MUST reject" other lengths.
+        // RFC 8031 3.1: the Key Exchange Data of Curve25519 is 32 octets.
         if (peer_public.size() != x25519_size) {
             return Unexpected{CryptoError::bad_public_value};
         }
@@ -31,8 +30,8 @@ public:
         }
         Secret shared(x25519_size);
         std::size_t size = x25519_size;
-        // The library refuses a result of all zeros, which a peer value of low order gives: RFC
-        // 8031 5, RFC 7748 6.1. It has no other reason to fail here.
+        // The library refuses a result of all zeros, which a peer value of low order gives (RFC
+        // 7748 6.1). It has no other reason to fail here; the check below stands whatever it does.
         if (EVP_PKEY_derive(ctx.get(), shared.writable().data(), &size) != 1) {
             return Unexpected{CryptoError::bad_shared_secret};
         }

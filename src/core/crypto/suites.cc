@@ -126,8 +126,8 @@ std::size_t block_size(const CipherSuite& suite) {
     return is_aead(suite.encr) ? 1 : 16;
 }
 
-// RFC 7296 2.13: "for PRFs based on the HMAC construction, the preferred key size is equal to the
-// size of the output of the underlying hash function."
+// RFC 7296 2.13: "For PRFs based on the HMAC construction, the preferred key size is equal to the
+// length of the output of the underlying hash function."
 std::size_t prf_key_size(PrfId prf) {
     return prf_output_size(prf);
 }
