@@ -10,6 +10,7 @@
 #include <optional>
 
 #include "core/ike/keys.h"
+#include "core/ike/limits.h"
 #include "core/ike/protect.h"
 
 namespace anyswan::ike {

@@ -21,6 +21,9 @@ struct Context {
     const TunnelDirectory& tunnels;
     Now now;
     Outputs& out;
+    /// This engine knows no other IKE SA of the tunnel: an initiator may say INITIAL_CONTACT.
+    bool only_session_of_tunnel = false;
+    /// Set by the responder of IKE_AUTH for the engine.
     std::optional<InitialContact> initial_contact = std::nullopt;
 
     void drop(DropReason reason, const Endpoint& remote, std::string detail = {}) {

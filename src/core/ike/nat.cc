@@ -24,9 +24,11 @@ Bytes nat_hash(SpiPair spis, const Endpoint& endpoint) {
 void append_nat_detection(std::vector<Payload>& payloads, SpiPair spis, const Path& path,
                           Announce announce) {
     const Endpoint source = announce == Announce::truth ? path.local : Endpoint{};
-    payloads.push_back({Notify{ProtocolId::none, {}, NotifyType::nat_detection_source_ip,
-                               nat_hash(spis, source)}});
-    payloads.push_back({Notify{ProtocolId::none, {}, NotifyType::nat_detection_destination_ip,
+    payloads.push_back({Notify{
+        ProtocolId::none, {}, NotifyType::nat_detection_source_ip, nat_hash(spis, source)}});
+    payloads.push_back({Notify{ProtocolId::none,
+                               {},
+                               NotifyType::nat_detection_destination_ip,
                                nat_hash(spis, path.remote)}});
 }
 
@@ -60,9 +62,9 @@ NatStatus detect_nat(const std::vector<Payload>& payloads, SpiPair spis, const P
     status.we_are_behind = destination_seen && !destination_matches;
     // "if a NAT is detected, both devices MUST use UDP encapsulation for ESP." A peer to which we
     // announced a NAT has detected one.
-    status.udp_encapsulation =
-        status.peer_is_behind || status.we_are_behind ||
-        (status.peer_supports && ours == Announce::behind_nat) || path.local.port == nat_port;
+    status.udp_encapsulation = status.peer_is_behind || status.we_are_behind ||
+                               (status.peer_supports && ours == Announce::behind_nat) ||
+                               path.local.port == nat_port;
     return status;
 }
 

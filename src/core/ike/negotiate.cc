@@ -93,9 +93,8 @@ bool only_known_types(const Proposal& proposal, const std::vector<Demand>& deman
     return std::all_of(
         proposal.transforms.begin(), proposal.transforms.end(), [&](const Transform& transform) {
             return transform.type == ignored ||
-                   std::any_of(demands.begin(), demands.end(), [&](const Demand& demand) {
-                       return demand.type == transform.type;
-                   });
+                   std::any_of(demands.begin(), demands.end(),
+                               [&](const Demand& demand) { return demand.type == transform.type; });
         });
 }
 
