@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The fleet's store: NATS JetStream. See api.h for what lies where, fact_watch.h for watching,
-// claims.h for compare-and-swap, nats_link.h for the threads, and docs of operators for the
-// servers' side.
+// claims.h for compare-and-swap, nats_link.h for the threads.
 //
 //   start ─▶ link ─up─▶ setup: versions, streams ─▶ connected: watch, claims, polls
 //              ▲                │ not fit, no answer       │ link lost, polls unanswered
