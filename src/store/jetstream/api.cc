@@ -10,6 +10,7 @@ namespace anyswan::store {
 
 JetStreamConfig JetStreamConfig::clone() const {
     return {.urls = urls,
+            .only_named_servers = only_named_servers,
             .fleet = fleet,
             .replicas = replicas,
             .domain = domain,
@@ -212,7 +213,7 @@ std::optional<ServerSeen> parse_ping(ByteView bytes) {
     }
     const json& server = member(*answer, "server");
     const auto version = ServerVersion::parse(text(server, "ver"));
-    if (!version) {
+    if (!version || member(server, "jetstream") != true) {
         return std::nullopt;
     }
     return ServerSeen{text(server, "name"), *version};

@@ -146,6 +146,7 @@ void FactWatch::reset(const std::string& reason) {
     suspected_since_.reset();
     seen_ = Revision{0};
     snapshot_due_ = true;
+    ++resets_;
     sink_->on_store_reset(reason);
     if (context_.outlet.is_open()) {
         catch_up(Revision{stream_.last_sequence});
@@ -206,6 +207,7 @@ void FactWatch::settle() {
         FactEvent event = std::move(first->second);
         waiting_.erase(first);
         if (event.revision > seen_) {
+            last_heard_ = Clock::now();
             deliver(std::move(event));
         }
     }
@@ -217,7 +219,6 @@ void FactWatch::settle() {
 
 void FactWatch::deliver(FactEvent event) {
     seen_ = event.revision;
-    last_delivery_ = Clock::now();
     if (!valid_key(event.key)) {
         return;  // no client of ours wrote that
     }
@@ -230,7 +231,7 @@ void FactWatch::deliver(FactEvent event) {
 }
 
 bool FactWatch::is_fresh(Clock::time_point now) const {
-    return !wants_poll_ && verified_ && now - last_delivery_ < context_.config.poll;
+    return !wants_poll_ && verified_ && now - last_heard_ < context_.config.poll;
 }
 
 void FactWatch::catch_up(Revision target) {

@@ -45,7 +45,10 @@ public:
     /// something.
     void reset(const std::string& reason);
 
-    /// Facts have come in order so recently that no poll is needed.
+    /// How many resets have been reported.
+    [[nodiscard]] int resets() const { return resets_; }
+
+    /// Republished facts have come in order so recently that no poll is needed.
     [[nodiscard]] bool is_fresh(Clock::time_point now) const;
     /// The last message didn't fit what we know.
     [[nodiscard]] bool wants_poll() const { return wants_poll_; }
@@ -91,10 +94,11 @@ private:
     StreamInfo stream_;   // as last told
     bool snapshot_due_ = true;
     std::map<Revision, FactEvent> waiting_;
-    Clock::time_point last_delivery_;
+    Clock::time_point last_heard_;  // a republished fact came in order
     bool wants_poll_ = false;
 
     // Is it still the same stream?
+    int resets_ = 0;
     std::deque<Witness> witnesses_;
     bool verified_ = true;  // the witnesses have been checked since the last reconnect
     bool checking_ = false;

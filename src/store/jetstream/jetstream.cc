@@ -70,7 +70,8 @@ private:
     void poll_facts();
     void poll_claims();
     void on_poll(Bucket bucket, const Answer& answer);
-    void on_claims_info(const StreamInfo& info);
+    /// Why the claims are not all there any more, or nothing.
+    std::optional<std::string> find_loss(const StreamInfo& claims);
     void lost_leader(const std::string& why);
     void set_state(LinkState state, std::string why);
 
@@ -189,11 +190,14 @@ void JetStreamStore::Core::on_setup(const Expected<Ready, std::string>& result) 
     verified_ = true;
     poll_at_ = Clock::now() + config_.poll;
     set_state(LinkState::connected, "");
-    if (outlet_.is_open()) {
-        watch_->on_ready(result->facts);
+    if (!outlet_.is_open()) {
+        return;
     }
-    if (outlet_.is_open()) {
-        on_claims_info(result->claims);
+    const auto loss = find_loss(result->claims);
+    const int resets = watch_->resets();
+    watch_->on_ready(result->facts);
+    if (loss && resets == watch_->resets() && outlet_.is_open()) {
+        watch_->reset(*loss);
     }
 }
 
@@ -263,29 +267,35 @@ void JetStreamStore::Core::on_poll(Bucket bucket, const Answer& answer) {
     } else if (bucket == Bucket::facts) {
         watch_->on_info(*info);
     } else {
-        on_claims_info(*info);
+        if (const auto loss = find_loss(*info)) {
+            watch_->reset(*loss);
+        }
     }
 }
 
-void JetStreamStore::Core::on_claims_info(const StreamInfo& info) {
-    const std::string created = std::exchange(claims_info_, info).created;
-    const bool made_anew = !created.empty() && created != info.created;
-    const bool behind = info.last_sequence < claims_->seen().value();
-    if (!made_anew && !behind) {
-        claims_suspected_since_.reset();
-        return;
-    }
-    const auto now = Clock::now();
-    if (!made_anew && info.replicas > 1 && !claims_suspected_since_) {
-        claims_suspected_since_ = now;  // a new leader may be behind for a moment
-        return;
-    }
-    if (made_anew || info.replicas <= 1 || now - *claims_suspected_since_ >= Duration(1s)) {
-        claims_suspected_since_.reset();
+std::optional<std::string> JetStreamStore::Core::find_loss(const StreamInfo& claims) {
+    const std::string created = std::exchange(claims_info_, claims).created;
+    if (!created.empty() && created != claims.created) {
         claims_->forget_seen();
-        watch_->reset(made_anew ? "the stream of claims was made anew"
-                                : "the stream of claims lost its tail");
+        return "the stream of claims was made anew at " + claims.created;
     }
+    if (claims.last_sequence >= claims_->seen().value()) {
+        claims_suspected_since_.reset();
+        return std::nullopt;
+    }
+    // A new leader may be behind for a moment.
+    const auto now = Clock::now();
+    if (claims.replicas > 1 && !claims_suspected_since_) {
+        claims_suspected_since_ = now;
+        return std::nullopt;
+    }
+    if (claims.replicas > 1 && now - *claims_suspected_since_ < Duration(1s)) {
+        return std::nullopt;
+    }
+    claims_suspected_since_.reset();
+    claims_->forget_seen();
+    return "the stream of claims is at " + std::to_string(claims.last_sequence) +
+           ", further on before";
 }
 
 void JetStreamStore::Core::set_state(LinkState state, std::string why) {

@@ -21,8 +21,10 @@ constexpr std::int64_t reconnect_wait_ms = 50;
 constexpr std::int64_t connect_timeout_ms = 1000;
 constexpr std::int64_t write_deadline_ms = 1000;
 constexpr auto tick = std::chrono::milliseconds(50);
-/// Before a connection that libnats gave up (e.g. after a second refused password) is made anew.
-constexpr auto renew_after = std::chrono::milliseconds(1000);
+/// Between attempts to connect for the first time, or anew after libnats gave up (it does on a
+/// password that is refused twice).
+constexpr auto connect_again_after = std::chrono::milliseconds(100);
+constexpr auto refused_again_after = std::chrono::milliseconds(1000);
 /// Waiting to be written; more is dropped. A second of a 500 Mbit/s link.
 constexpr std::size_t queued_bytes_max = 64U << 20U;
 /// Messages waiting for the loop; more is dropped: watchers notice and fetch, the bus is lossy.
@@ -197,21 +199,37 @@ void on_error(natsConnection* connection, natsSubscription*, natsStatus status, 
     }
 }
 
-/// Runs the first libnats call that fails into its message.
+/// Keeps the message of the first libnats call that fails.
 class Attempt {
 public:
-    void operator()(const char* what, natsStatus status) {
+    void operator()(const std::string& what, natsStatus status) {
         if (status != NATS_OK && failure_.empty()) {
+            status_ = status;
             const char* const detail = nats_GetLastError(nullptr);
-            failure_ = std::string(what) + ": " + natsStatus_GetText(status) +
+            failure_ = what + ": " + natsStatus_GetText(status) +
                        (detail == nullptr || *detail == '\0' ? "" : std::string(", ") + detail);
         }
     }
     [[nodiscard]] const std::string& failure() const { return failure_; }
+    /// Nobody was reached: trying again soon costs nobody anything.
+    [[nodiscard]] bool is_outage() const {
+        return status_ == NATS_NO_SERVER || status_ == NATS_TIMEOUT || status_ == NATS_IO_ERROR;
+    }
 
 private:
     std::string failure_;
+    natsStatus status_ = NATS_OK;
 };
+
+/// For messages: a URL may carry a password, "nats://user:password@host".
+std::string join_without_passwords(const std::vector<std::string>& urls) {
+    std::string text;
+    for (const std::string& url : urls) {
+        const std::size_t at = url.rfind('@');
+        text += (text.empty() ? "" : ", ") + (at == std::string::npos ? url : url.substr(at + 1));
+    }
+    return text;
+}
 
 void set_credentials(natsOptions* options, const JetStreamConfig& config, Attempt& attempt) {
     if (!config.user.empty()) {
@@ -250,6 +268,7 @@ void set_options(natsOptions* options, const Shared& shared, std::uint32_t gener
     }
     attempt("servers", natsOptions_SetServers(options, urls.data(), static_cast<int>(urls.size())));
     attempt("name", natsOptions_SetName(options, config.client_name.c_str()));
+    attempt("servers", natsOptions_SetIgnoreDiscoveredServers(options, config.only_named_servers));
     set_credentials(options, config, attempt);
     attempt("ping interval", natsOptions_SetPingInterval(options, ping_interval_ms));
     attempt("pings out", natsOptions_SetMaxPingsOut(options, pings_out_max));
@@ -270,7 +289,6 @@ void set_options(natsOptions* options, const Shared& shared, std::uint32_t gener
     attempt("callback", natsOptions_SetReconnectedCB(options, on_up, closure));
     attempt("callback", natsOptions_SetClosedCB(options, on_closed, closure));
     attempt("callback", natsOptions_SetErrorHandler(options, on_error, closure));
-    attempt("callback", natsOptions_SetRetryOnFailedConnect(options, true, on_up, closure));
 }
 
 /// What the I/O thread owns.
@@ -282,8 +300,9 @@ public:
     Connection& operator=(const Connection&) = delete;
 
     [[nodiscard]] bool made() const { return connection_ != nullptr; }
-    /// Begins to connect; libnats goes on by itself.
-    void make();
+    /// Tries to connect; once it has, libnats connects again by itself. Its own retries of the
+    /// first attempt would hide why that failed. Returns when to try again if it fails.
+    Clock::duration make();
     void drop();
     void carry_out(const Command& command);
 
@@ -297,7 +316,7 @@ private:
     std::map<SubscriptionId, natsSubscription*> subscriptions_;
 };
 
-void Connection::make() {
+Clock::duration Connection::make() {
     std::uint32_t generation = 0;
     {
         const std::lock_guard lock(shared_->mutex);
@@ -310,21 +329,20 @@ void Connection::make() {
         set_options(options, *shared_, generation, attempt);
     }
     if (attempt.failure().empty()) {
-        const natsStatus status = natsConnection_Connect(&connection_, options);
-        attempt("connect", status == NATS_NOT_YET_CONNECTED ? NATS_OK : status);
-        if (status == NATS_OK) {
-            on_up(connection_, to_closure(shared_->number, generation));
-        }
+        attempt("connect to " + join_without_passwords(shared_->config.urls),
+                natsConnection_Connect(&connection_, options));
     }
     natsOptions_Destroy(options);
     if (!attempt.failure().empty()) {
         drop();
         shared_->push(LinkDown{attempt.failure()}, shared_);
-        return;
+        return attempt.is_outage() ? connect_again_after : refused_again_after;
     }
     for (const auto& [id, subject] : wanted_) {
         subscribe({id, subject});
     }
+    on_up(connection_, to_closure(shared_->number, generation));
+    return {};
 }
 
 void Connection::drop() {
@@ -398,16 +416,15 @@ void run_io(const std::shared_ptr<Shared>& shared) {
         while (!shared->closing) {
             if (shared->dead) {
                 shared->dead = false;
-                next_attempt = Clock::now() + renew_after;
+                next_attempt = Clock::now() + connect_again_after;
                 lock.unlock();
                 connection.drop();
                 lock.lock();
                 continue;
             }
             if (!connection.made() && Clock::now() >= next_attempt) {
-                next_attempt = Clock::now() + renew_after;
                 lock.unlock();
-                connection.make();
+                next_attempt = Clock::now() + connection.make();
                 lock.lock();
                 continue;
             }

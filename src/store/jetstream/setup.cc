@@ -40,9 +40,10 @@ void Setup::run(const std::string& server_id, Done done) {
 }
 
 void Setup::ask_versions(std::function<void(const std::vector<ServerSeen>&)> next) {
+    // A question that any account may ask; servers without a client of ours answer it only so.
     context_.requests.ask_all({.subject = "$SYS.REQ.ACCOUNT.PING.STATZ",
                                .reply = {},
-                               .payload = {},
+                               .payload = to_bytes(R"({"include_unused":true})"),
                                .header = {},
                                .header_value = {}},
                               ping_wait,
