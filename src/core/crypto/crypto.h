@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything cryptographic the project needs, behind one interface; openssl.cc and its neighbours
-// in this folder are the only files that know the library. Nothing here is our own cryptography.
+// Everything cryptographic the project needs, behind one interface; the .cc files of this folder
+// are the only ones that know the library (OpenSSL 3). Nothing here is our own cryptography.
 #pragma once
 
 #include <memory>

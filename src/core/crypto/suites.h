@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "core/wire/ike/registry.h"
 
@@ -19,7 +21,7 @@ using wire::ike::SnId;
 /// A cipher with its integrity: AEAD (integ none), or CBC with an HMAC.
 struct CipherSuite {
     EncrId encr = EncrId::aes_gcm_16;
-    std::uint16_t key_bits = 256;  // 0 where the cipher has one key size (ChaCha20-Poly1305: 256)
+    std::uint16_t key_bits = 256;  // as the Key Length attribute: 0 for ChaCha20-Poly1305
     IntegId integ = IntegId::none;
     bool operator==(const CipherSuite&) const = default;
 };
