@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKEv2 payloads as plain values (RFC 7296 section 3). A value holds just what travels; every value
-// that came out of parse() can be emitted again to the same bytes.
+// IKEv2 payloads as plain values (RFC 7296 section 3). A value holds just what travels, and
+// parse(emit(value)) == value. emit(parse(bytes)) are the same bytes too, but for what RFC 7296
+// tells a receiver to ignore (reserved fields) and for opaque traffic selectors, which move behind
+// the others.
 #pragma once
 
 #include <optional>
@@ -43,6 +45,7 @@ struct Proposal {
     bool operator==(const Proposal&) const = default;
 };
 
+/// At least one proposal, numbered in ascending order from 1 (an answer: the number it accepts).
 struct SecurityAssociation {
     std::vector<Proposal> proposals;
     bool operator==(const SecurityAssociation&) const = default;
@@ -61,7 +64,8 @@ struct Identification {
     /// The payload body as it travels, from the ID Type octet on: what AUTH signs
     /// ("RestOfInitIDPayload").
     [[nodiscard]] Bytes rest_of_payload() const;
-    /// "cust.example", "10.0.0.1", "user@host"; binary forms as hex with their type.
+    /// "cust.example", "10.0.0.1", "user@host", "@#0a0b" (key_id); other types, and text with
+    /// characters that don't belong into a log, as "ID_DER_ASN1_DN:3045...".
     [[nodiscard]] std::string to_string() const;
     /// Address text gives an address type, text with '@' rfc822_addr, "@#hex" key_id, other text
     /// fqdn.
@@ -87,6 +91,7 @@ struct Authentication {
     bool operator==(const Authentication&) const = default;
 };
 
+/// 16 to 256 bytes (RFC 7296 3.9).
 struct Nonce {
     Bytes data;
     bool operator==(const Nonce&) const = default;
@@ -100,7 +105,7 @@ struct Notify {
     bool operator==(const Notify&) const = default;
 };
 
-/// RFC 7296 3.11. For IKE: no SPIs; for ESP and AH 4-byte ones.
+/// RFC 7296 3.11. For IKE: no SPIs (size 0); for ESP and AH 4-byte ones.
 struct Delete {
     ProtocolId protocol{};
     std::uint8_t spi_size = 0;
@@ -113,7 +118,8 @@ struct VendorId {
     bool operator==(const VendorId&) const = default;
 };
 
-/// RFC 7296 3.13.1. `first` and `last` are of one family, which gives the TS type.
+/// RFC 7296 3.13.1. `first` and `last` are of one family, which gives the TS type. Ports 65535..0
+/// (in that order) mean OPAQUE.
 struct TrafficSelector {
     std::uint8_t ip_protocol = 0;  // 0: any
     std::uint16_t start_port = 0;
@@ -126,7 +132,8 @@ struct TrafficSelector {
     bool operator==(const TrafficSelector&) const = default;
 };
 
-/// TSi and TSr. Selectors of types other than the two address ranges are kept in `opaque`, whole.
+/// TSi and TSr: at least one selector. Those of types other than the two address ranges are kept in
+/// `opaque`, whole.
 struct TrafficSelectors {
     std::vector<TrafficSelector> selectors;
     std::vector<Bytes> opaque;  // emitted after the known ones

@@ -49,7 +49,12 @@ enum class TransformType : std::uint8_t {
     ke = 4,
     sn = 5,
     addke1 = 6,
-    addke7 = 12
+    addke2 = 7,
+    addke3 = 8,
+    addke4 = 9,
+    addke5 = 10,
+    addke6 = 11,
+    addke7 = 12,
 };
 
 /// Transform Type 1, also the names of ESP's ciphers.
@@ -145,8 +150,12 @@ enum class NotifyType : std::uint16_t {
     failed_cp_required = 37,
     ts_unacceptable = 38,
     invalid_selectors = 39,
+    unacceptable_addresses = 40,
+    unexpected_nat_detected = 41,
     temporary_failure = 43,
     child_sa_not_found = 44,
+    state_not_found = 47,
+    ts_max_queue = 48,
     initial_contact = 16384,
     set_window_size = 16385,
     additional_ts_possible = 16386,
@@ -166,14 +175,19 @@ enum class NotifyType : std::uint16_t {
     update_sa_addresses = 16400,
     cookie2 = 16401,
     no_nats_allowed = 16402,
+    auth_lifetime = 16403,
+    multiple_auth_supported = 16404,
+    another_auth_follows = 16405,
     redirect_supported = 16406,
     redirect = 16407,
     redirected_from = 16408,
-    childless_ikev2_supported = 16418,
     eap_only_authentication = 16417,
+    childless_ikev2_supported = 16418,
+    quick_crash_detection = 16419,
     ikev2_message_id_sync_supported = 16420,
     ipsec_replay_counter_sync_supported = 16421,
     ikev2_message_id_sync = 16422,
+    ipsec_replay_counter_sync = 16423,
     ikev2_fragmentation_supported = 16430,
     signature_hash_algorithms = 16431,
     use_ppk = 16435,
@@ -182,6 +196,7 @@ enum class NotifyType : std::uint16_t {
     intermediate_exchange_supported = 16438,
     additional_key_exchange = 16441,
     supported_auth_methods = 16443,
+    sa_resource_info = 16444,
 };
 
 /// RFC 7296 3.10.1: "Types in the range 0 - 16383 are intended for reporting errors."

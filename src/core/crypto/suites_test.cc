@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/crypto/suites.h"
+
+#include <gtest/gtest.h>
+
+namespace anyswan::crypto {
+namespace {
+
+constexpr CipherSuite gcm128{EncrId::aes_gcm_16, 128, IntegId::none};
+constexpr CipherSuite gcm256{EncrId::aes_gcm_16, 256, IntegId::none};
+constexpr CipherSuite chacha{EncrId::chacha20_poly1305, 0, IntegId::none};
+constexpr CipherSuite cbc256{EncrId::aes_cbc, 256, IntegId::hmac_sha2_256_128};
+
+TEST(Suites, IkeWordsNameTheSuite) {
+    const std::vector<std::pair<std::string, IkeSuite>> table{
+        {"aes256gcm16-prfsha384-ecp384", {gcm256, PrfId::hmac_sha2_384, KeMethod::ecp384}},
+        {"chacha20poly1305-prfsha256-x25519", {chacha, PrfId::hmac_sha2_256, KeMethod::curve25519}},
+        {"aes256-sha256-modp2048", {cbc256, PrfId::hmac_sha2_256, KeMethod::modp2048}},
+        {"aes256-sha256-prfsha512-ecp256", {cbc256, PrfId::hmac_sha2_512, KeMethod::ecp256}},
+        {"aes128-sha1-modp1536",
+         {{EncrId::aes_cbc, 128, IntegId::hmac_sha1_96}, PrfId::hmac_sha1, KeMethod::modp1536}},
+    };
+    for (const auto& [text, suite] : table) {
+        EXPECT_EQ(parse_ike_suite(text), suite) << text;
+        EXPECT_EQ(to_string(suite), text);
+    }
+}
+
+TEST(Suites, EspWordsNameTheSuite) {
+    const std::vector<std::pair<std::string, EspSuite>> table{
+        {"aes128gcm16", {gcm128, SnId::sequential_32, KeMethod::none}},
+        {"aes128gcm16-x25519", {gcm128, SnId::sequential_32, KeMethod::curve25519}},
+        {"aes256-sha256-esn", {cbc256, SnId::partially_transmitted_64, KeMethod::none}},
+        {"chacha20poly1305-ecp521-esn", {chacha, SnId::partially_transmitted_64, KeMethod::ecp521}},
+        {"aes128gcm16-unspecified32", {gcm128, SnId::unspecified_32, KeMethod::none}},
+    };
+    for (const auto& [text, suite] : table) {
+        EXPECT_EQ(parse_esp_suite(text), suite) << text;
+        EXPECT_EQ(to_string(suite), text);
+    }
+}
+
+TEST(Suites, OtherSpellingsAndOrdersAreUnderstood) {
+    EXPECT_EQ(parse_ike_suite("curve25519-prfsha256-aes128gcm128"),
+              parse_ike_suite("aes128gcm16-prfsha256-x25519"));
+    EXPECT_EQ(parse_ike_suite("aes-sha2_512-modp4096"), parse_ike_suite("aes128-sha512-modp4096"));
+    EXPECT_EQ(parse_esp_suite("aes128gcm16-noesn"), parse_esp_suite("aes128gcm16"));
+}
+
+TEST(Suites, IncompleteOrContradictoryTextIsRefused) {
+    for (const char* text :
+         {"", "-", "aes256gcm16", "aes256gcm16-ecp384", "aes256gcm16-sha384-ecp384",
+          "aes256-modp2048", "aes256-prfsha256-modp2048", "aes256-sha256", "sha256-modp2048",
+          "aes256-sha256-modp2048-", "aes256--sha256-modp2048", "AES256-sha256-modp2048",
+          "aes256-sha256-modp2048-modp2048", "aes256-sha256-sha1-modp2048",
+          "aes256-sha256-modp2048-esn", "aes256-md5-modp1024", "3des-sha1-modp2048"}) {
+        EXPECT_EQ(parse_ike_suite(text), std::nullopt) << text;
+    }
+    for (const char* text : {"", "aes128gcm16-prfsha256", "aes256", "aes128gcm16-sha256",
+                             "null-sha1", "aes128gcm16-esn-noesn", "aes128gcm16-mlkem768"}) {
+        EXPECT_EQ(parse_esp_suite(text), std::nullopt) << text;
+    }
+}
+
+TEST(Suites, UnknownNumbersStillPrint) {
+    EXPECT_EQ(to_string(CipherSuite{EncrId::triple_des, 0, IntegId{7}}), "encr#3-integ#7");
+    EXPECT_EQ(to_string(IkeSuite{gcm128, PrfId{99}, KeMethod::ml_kem_768}),
+              "aes128gcm16-prf#99-ke#36");
+}
+
+TEST(Suites, SizesFollowTheRfcs) {
+    struct Row {
+        CipherSuite suite;
+        std::size_t encr_key, integ_key, iv, icv, block;
+    };
+    const Row rows[] = {
+        {gcm128, 20, 0, 8, 16, 1},  // RFC 4106
+        {{EncrId::aes_gcm_16, 192, IntegId::none}, 28, 0, 8, 16, 1},
+        {gcm256, 36, 0, 8, 16, 1},
+        {chacha, 36, 0, 8, 16, 1},  // RFC 7634
+        {cbc256, 32, 32, 16, 16, 16},
+        {{EncrId::aes_cbc, 128, IntegId::hmac_sha1_96}, 16, 20, 16, 12, 16},       // RFC 2404
+        {{EncrId::aes_cbc, 192, IntegId::hmac_sha2_384_192}, 24, 48, 16, 24, 16},  // RFC 4868
+        {{EncrId::aes_cbc, 256, IntegId::hmac_sha2_512_256}, 32, 64, 16, 32, 16},
+    };
+    for (const Row& row : rows) {
+        SCOPED_TRACE(to_string(row.suite));
+        EXPECT_EQ(encr_key_size(row.suite), row.encr_key);
+        EXPECT_EQ(integ_key_size(row.suite), row.integ_key);
+        EXPECT_EQ(iv_size(row.suite), row.iv);
+        EXPECT_EQ(icv_size(row.suite), row.icv);
+        EXPECT_EQ(block_size(row.suite), row.block);
+    }
+    EXPECT_EQ(prf_key_size(PrfId::hmac_sha1), 20U);
+    EXPECT_EQ(prf_output_size(PrfId::hmac_sha2_384), 48U);
+}
+
+TEST(Suites, UnsupportedIsSaid) {
+    EXPECT_FALSE(supported(CipherSuite{EncrId::aes_gcm_16, 0, IntegId::none}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::aes_gcm_16, 256, IntegId::hmac_sha2_256_128}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::chacha20_poly1305, 256, IntegId::none}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::aes_cbc, 256, IntegId::none}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::null, 0, IntegId::hmac_sha1_96}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId{4711}, 128, IntegId::none}));
+    EXPECT_FALSE(supported(PrfId::none));
+    EXPECT_FALSE(supported(KeMethod::none));
+    EXPECT_FALSE(supported(KeMethod::ml_kem_768));
+    EXPECT_FALSE(supported(KeMethod{2}));
+}
+
+}  // namespace
+}  // namespace anyswan::crypto
