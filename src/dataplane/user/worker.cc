@@ -2,8 +2,8 @@
 #include "dataplane/user/worker.h"
 
 #include <algorithm>
-#include <array>
 
+#include "dataplane/forward/counter_names.h"
 #include "dataplane/forward/limits.h"
 #include "net/clock.h"
 
@@ -23,17 +23,9 @@ constexpr std::uint64_t waker_token = 0;
 constexpr std::uint64_t socket_tokens = 1;
 constexpr std::uint64_t domain_tokens = std::uint64_t{1} << 32U;
 
-constexpr std::size_t own_counters = 12;
-
 std::vector<std::string> counter_names() {
-    std::vector<std::string> names{"packets_in",      "bytes_in",         "packets_out",
-                                   "bytes_out",       "held_unknown_spi", "waited_for_sequence",
-                                   "too_big_sent",    "mss_clamped",      "endpoint_moves",
-                                   "natt_keepalives", "ike_in",           "ike_out"};
-    check(names.size() == own_counters, "counter names");
-    for (std::size_t i = 0; i < esp::drop_reason_count; ++i) {
-        names.push_back(std::string("drop_") + esp::name(static_cast<esp::DropReason>(i)));
-    }
+    std::vector<std::string> names = forwarder_counter_names();
+    names.insert(names.end(), {"natt_keepalives", "ike_in", "ike_out"});
     return names;
 }
 
@@ -185,23 +177,12 @@ void Worker::tick(const Now& now) {
 }
 
 void Worker::publish_counters() {
-    const ForwarderCounts& forward = forwarder_.counts();
+    counter_values_.clear();
+    append_counter_values(forwarder_, counter_values_);
     const OuterCounts& outer = sockets_.counts();
-    std::array<std::uint64_t, own_counters + esp::drop_reason_count> values{
-        forward.packets_in,
-        forward.bytes_in,
-        forward.packets_out,
-        forward.bytes_out,
-        forward.held_unknown_spi,
-        forward.waited_for_sequence,
-        forward.too_big_sent,
-        forward.mss_clamped,
-        forward.endpoint_moves,
-        outer.natt_keepalives,
-        outer.ike_in,
-        outer.ike_out};
-    std::ranges::copy(forwarder_.drops(), values.begin() + own_counters);
-    counters_.publish(values);
+    counter_values_.insert(counter_values_.end(),
+                           {outer.natt_keepalives, outer.ike_in, outer.ike_out});
+    counters_.publish(counter_values_);
 }
 
 void Worker::send_ike(std::span<const IkeDatagram> datagrams) {

@@ -82,6 +82,7 @@ private:
     std::vector<IkeDatagram> ike_;
     std::vector<esp::OuterPacket> received_;
     std::vector<esp::Packet> read_;
+    std::vector<std::uint64_t> counter_values_;
 };
 
 }  // namespace anyswan::dataplane
