@@ -64,14 +64,17 @@ TEST_F(Up, LivenessCheckIsAnsweredWithoutTouchingTheStore) {
     world.deliver();
     EXPECT_EQ(world.trace.size(), before + 2);
     EXPECT_TRUE(world.fleet.actions.back().writes.empty());
-    // Our own request is written before it is sent, with its bytes.
-    const Action& asked = world.customer.actions.back();
+    // Our own request is written before it is sent, with its bytes, and forgotten when answered.
+    ASSERT_GE(world.customer.actions.size(), 2U);
+    const Action& asked = world.customer.actions[world.customer.actions.size() - 2];
     ASSERT_EQ(asked.writes.size(), 1U);
     const auto& claim = std::get<sa::IkeSaRecord>(asked.writes[0]);
     ASSERT_TRUE(claim.request.has_value());
     EXPECT_EQ(claim.request->datagrams, std::vector<Bytes>{sent(0).bytes});
     EXPECT_EQ(claim.request->message_id, MessageId(2));
     EXPECT_EQ(claim.next_request, MessageId(3));
+    EXPECT_FALSE(world.customer.ike_sa()->request.has_value());
+    EXPECT_TRUE(world.customer.actions.back().send.empty());
     EXPECT_TRUE(world.up());
 }
 
