@@ -386,6 +386,18 @@ TEST_F(Up, RepeatedRequestsGetTheSameBytes) {
     EXPECT_TRUE(again.events.empty());
 }
 
+TEST_F(Up, OnlyAnAuthenticRepetitionIsAnswered) {
+    world.tell(world.customer, ProbeLiveness{customer_spi()});
+    world.deliver();
+    const Datagram probe = sent(0);
+    EXPECT_EQ(to_fleet(probe).actions.size(), 1U);
+    for (std::size_t at = 28; at < probe.bytes.size(); ++at) {
+        Datagram damaged = probe;
+        damaged.bytes[at] ^= 0x10;
+        EXPECT_TRUE(to_fleet(damaged).actions.empty()) << at;
+    }
+}
+
 // INITIAL_CONTACT.
 
 TEST_F(Up, InitialContactEndsTheOlderSa) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the responder refuses, how it says so on the wire, and what it tells the operator; and what
 // an initiator makes of refusals.
+#include <functional>
+
 #include "core/ike/helpers.h"
 #include "core/ike/limits.h"
 
@@ -277,6 +279,11 @@ TEST_F(InitRequest, RefusalsAreLimitedInRate) {
         EXPECT_EQ(send(message).actions.size(), 1U);
     }
     EXPECT_TRUE(send(message).actions.empty());
+    world.wait(1h);
+    for (std::uint64_t i = 0; i < refusal_burst; ++i) {
+        EXPECT_EQ(send(message).actions.size(), 1U);
+    }
+    EXPECT_TRUE(send(message).actions.empty()) << "a quiet hour saves up one burst";
 }
 
 TEST_F(InitRequest, RequestForAnUnknownIkeSa) {
@@ -343,9 +350,15 @@ TEST_F(AuthRefusal, WrongIdOfOurs) {
     EXPECT_TRUE(has(told(), "asks for our identity \"other.example\"")) << told();
 }
 
-TEST_F(AuthRefusal, TunnelWithoutAKeyAcceptsNobody) {
+TEST_F(AuthRefusal, AnEmptyKeyProvesNothing) {
+    world.faults = {{1, Fault::drop}};
+    world.initiate();
+    router().psk = Secret();  // both sides lose it before IKE_AUTH
     tunnel().psk = Secret();
-    run_and_fail();
+    world.wait(5s);
+    EXPECT_EQ(world.fleet.count(EventKind::authentication_failed), 1);
+    EXPECT_EQ(world.fleet.state(), "none");
+    EXPECT_TRUE(world.fleet.ike_sas.empty());
 }
 
 // The customer stops believing the fleet between its request and the (repeated) response.
@@ -456,6 +469,50 @@ TEST_F(ChildRefused, NoTrafficSelectorInCommon) {
 TEST_F(ChildRefused, NoSpiLeft) {
     world.fleet.spis.dry = true;
     expect_childless_then_gone("NO_ADDITIONAL_SAS");
+}
+
+// The responder answers with what the customer didn't offer (it changed its mind meanwhile, which
+// is the same to it): the whole IKE SA ends.
+
+struct AnswerNotOffered : Test {
+    void expect_refused(const std::function<void(sa::TunnelRecord&)>& change,
+                        std::string_view words) {
+        world.faults = {{3, Fault::drop}};
+        world.initiate();
+        change(world.customer.directory.tunnels[0]);
+        world.wait(5s);
+        EXPECT_TRUE(has(world.customer.text(EventKind::peer_refused), words))
+            << world.customer.text(EventKind::peer_refused);
+        EXPECT_TRUE(world.customer.children.empty());
+        EXPECT_EQ(world.customer.state(), "none");
+        EXPECT_EQ(world.fleet.state(), "none");
+        EXPECT_EQ(world.fleet.live_children(), 0U);
+    }
+    World world;
+};
+
+TEST_F(AnswerNotOffered, RemoteSelectors) {
+    expect_refused([](auto& tunnel) { tunnel.remote_prefixes = {net("10.0.0.0/9")}; },
+                   "not within what we offered");
+}
+
+TEST_F(AnswerNotOffered, LocalSelectors) {
+    expect_refused([](auto& tunnel) { tunnel.local_prefixes = {net("10.1.1.0/24")}; },
+                   "not within what we offered");
+}
+
+TEST_F(AnswerNotOffered, EspSuite) {
+    expect_refused([](auto& tunnel) { tunnel.esp_suites = {esp_suite("aes128gcm16")}; },
+                   "the peer chose aes256gcm16-noesn; we offered aes128gcm16");
+}
+
+TEST_F(AnswerNotOffered, IkeSuite) {
+    world.faults = {{1, Fault::drop}};
+    world.initiate();
+    world.customer.directory.tunnels[0].ike_suites = {ike_suite("aes128gcm16-prfsha256-x25519")};
+    world.wait(5s);
+    EXPECT_GT(world.customer.count(DropReason::bad_init_response), 0);
+    EXPECT_EQ(world.customer.state(), "init_sent") << "such an answer may be forged";
 }
 
 TEST(Initiator, WithoutSpisGivesUp) {
