@@ -20,17 +20,28 @@ MessageProtector protector(const Channel::Setup& setup, bool of_initiator) {
     return {setup.suite.cipher, sk_e(setup, of_initiator), sk_a(setup, of_initiator)};
 }
 
+/// Same header, same (no) content: one message per message ID, whoever writes it.
+bool is_empty_answer(const wire::ike::Header& header,
+                     const std::vector<wire::ike::Payload>& payloads) {
+    return header.response && header.exchange == wire::ike::ExchangeType::informational &&
+           payloads.empty();
+}
+
 }  // namespace
 
 Channel::Channel(Setup setup)
     : setup_(std::move(setup)),
       ours_(protector(setup_, setup_.we_initiated)),
-      peers_(protector(setup_, !setup_.we_initiated)) {}
+      peers_(protector(setup_, !setup_.we_initiated)) {
+    check(setup_.epoch.value() > 0 && setup_.epoch.value() >> 32 == 0, "N1: epoch in the IV");
+}
 
 std::vector<Bytes> Channel::seal(const wire::ike::Header& header,
                                  const std::vector<wire::ike::Payload>& payloads,
                                  Fragmentation fragmentation, Random& random) {
-    check(setup_.epoch.value() >> 32 == 0, "N1: the epoch fits the IV");
+    if (is_empty_answer(header, payloads)) {
+        return {ours_.seal(header, payloads, header.message_id.value(), random)};
+    }
     const std::uint64_t iv = setup_.epoch.value() << 32 | setup_.next_iv;
     std::vector<Bytes> datagrams;
     if (fragmentation == Fragmentation::supported) {

@@ -5,6 +5,11 @@
 // N1: an AEAD IV is `epoch (32 bits) || counter (32 bits)`. A takeover raises the epoch, so a
 // successor may start at any counter; within an epoch the counter never goes back. Retransmissions
 // are the same bytes and take no IV. The two directions have different keys.
+//
+// Epoch 0 belongs to no owner: it is for the empty INFORMATIONAL response, under the IV
+// `0 || message ID`. All owners make the same bytes of it, so it needs no counter that the store
+// would have to know (see window.h), and a liveness check answered twice, by two edges, has one
+// answer (N4).
 #pragma once
 
 #include <optional>

@@ -416,6 +416,25 @@ TEST(Fragmentation, SurvivesLossDuplicationAndReorderingOfEachFragment) {
     }
 }
 
+TEST(Fragmentation, OnlyTheFirstFragmentOfARepetitionIsAnswered) {
+    World world;
+    make_messages_big(world);
+    world.initiate();
+    ASSERT_TRUE(world.up());
+    std::size_t answers = 0;
+    const auto trace = world.trace;
+    for (const auto& carried : trace) {
+        const Datagram& datagram = carried.datagram;
+        if (carried.from == &world.customer && &carried != &trace.front()) {
+            const Outputs out = world.fleet.step(
+                world.now(), DatagramReceived{datagram.remote, datagram.local, datagram.bytes});
+            answers += out.actions.size();
+        }
+    }
+    EXPECT_EQ(answers, 1U);
+    EXPECT_GT(world.fleet.count(DropReason::retransmitted_fragment), 0);
+}
+
 TEST(Fragmentation, ANonFragmentingPeerGetsWholeMessages) {
     World world;
     make_messages_big(world);

@@ -149,15 +149,11 @@ void receive_request(Session& session, Context& context, const Arrival& arrival)
 
 void dispatch_response(Session& session, Context& context, const Inbound& in) {
     session.window.completed();
-    std::vector<Write> moved = follow_peer(session, in.path);
-    if (!moved.empty()) {
-        moved.emplace_back(claim_of(session, context.config));
-        act(session, context, std::move(moved), {});
-    }
     if (session.is<AuthSent>()) {
         return auth::on_response(session, context, in);
     }
-    informational::on_response(session, context);
+    std::vector<Write> moved = follow_peer(session, in.path);
+    informational::on_response(session, context, std::move(moved));
 }
 
 /// RFC 7296 2.21: errors in responses are never answered, but "should still cause the recipient to

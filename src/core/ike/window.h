@@ -8,7 +8,7 @@
 // next ID were empty, and each was answered by an empty response. A window made from a claim is
 // therefore open upwards: it takes any ID from the recorded one on as new, until a request that is
 // written to the store fixes it again. If such a request is a repetition that the former owner
-// answered, it gets another empty response, with the same content (N4) under a new epoch's IV (N1).
+// answered, it gets the same empty response again (N4; channel.h tells how its IV is chosen).
 #pragma once
 
 #include <optional>

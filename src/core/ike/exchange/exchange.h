@@ -43,8 +43,8 @@ void on_request(Session& session, Context& context, const Inbound& in);
 namespace informational {
 
 void on_request(Session& session, Context& context, const Inbound& in);
-/// The request in flight was answered.
-void on_response(Session& session, Context& context);
+/// The request in flight was answered; `moved`: facts to be written if the peer has moved.
+void on_response(Session& session, Context& context, std::vector<Write> moved);
 /// Established -> Deleting: asks the peer to end the IKE SA; `writes` go with the request.
 void send_delete(Session& session, Context& context, std::vector<Write> writes = {});
 

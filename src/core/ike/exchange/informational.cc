@@ -132,7 +132,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     delete_children(session, context, in);
 }
 
-void on_response(Session& session, Context& context) {
+void on_response(Session& session, Context& context, std::vector<Write> moved) {
     if (session.is<Deleting>()) {
         if (session.in<Deleting>().sa) {
             report(context, session, EventKind::ike_sa_ended, "IKE SA ended on our request");
@@ -140,8 +140,13 @@ void on_response(Session& session, Context& context) {
         return end_now(session, context);
     }
     if (session.in<Established>().terminate_wanted) {
-        send_delete(session, context);
+        return send_delete(session, context, std::move(moved));
     }
+    // The claim must forget the request: a successor that sent it again much later might get no
+    // answer, since "responders are allowed to forget the response after a timeout of several
+    // minutes" (RFC 7296 2.1), and would take the peer for dead.
+    moved.emplace_back(claim_of(session, context.config));
+    act(session, context, std::move(moved), {});
 }
 
 void send_delete(Session& session, Context& context, std::vector<Write> writes) {
