@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/sa/records.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+namespace anyswan::sa {
+
+namespace {
+
+constexpr std::size_t name_size_max = 63;  // as a DNS label
+
+bool is_name(std::string_view text) {
+    return !text.empty() && text.size() <= name_size_max &&
+           std::all_of(text.begin(), text.end(), [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+           });
+}
+
+std::string hex32(std::uint32_t value) {
+    char text[9];
+    std::snprintf(text, sizeof text, "%08" PRIx32, value);
+    return text;
+}
+
+std::string hex64(std::uint64_t value) {
+    char text[17];
+    std::snprintf(text, sizeof text, "%016" PRIx64, value);
+    return text;
+}
+
+}  // namespace
+
+std::optional<TunnelId> TunnelId::parse(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    if (slash == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string_view account = text.substr(0, slash);
+    const std::string_view name = text.substr(slash + 1);
+    if (!is_name(account) || !is_name(name)) {
+        return std::nullopt;
+    }
+    return TunnelId{std::string(account), std::string(name)};
+}
+
+std::string name(SenderRule rule) {
+    switch (rule) {
+        case SenderRule::automatic:
+            return "auto";
+        case SenderRule::pinned:
+            return "pinned";
+        case SenderRule::spread:
+            return "spread";
+        case SenderRule::per_edge:
+            return "per-edge";
+    }
+    return std::to_string(static_cast<unsigned>(rule));
+}
+
+TunnelRecord TunnelRecord::clone() const {
+    return {
+        .id = id,
+        .local_id = local_id,
+        .remote_id = remote_id,
+        .psk = psk.clone(),
+        .remote_addresses = remote_addresses,
+        .ike_suites = ike_suites,
+        .esp_suites = esp_suites,
+        .local_prefixes = local_prefixes,
+        .remote_prefixes = remote_prefixes,
+        .sender_rule = sender_rule,
+        .nat_traversal = nat_traversal,
+        .child_lifetime_s = child_lifetime_s,
+        .ike_lifetime_s = ike_lifetime_s,
+        .dpd_s = dpd_s,
+        .replay_window = replay_window,
+        .initiate = initiate,
+    };
+}
+
+ChildSaRecord ChildSaRecord::clone() const {
+    return {
+        .inbound_spi = inbound_spi,
+        .outbound_spi = outbound_spi,
+        .ike_spi = ike_spi,
+        .tunnel = tunnel,
+        .suite = suite,
+        .inbound = inbound.clone(),
+        .outbound = outbound.clone(),
+        .local_ts = local_ts,
+        .remote_ts = remote_ts,
+        .sender_rule = sender_rule,
+        .replay_window = replay_window,
+        .negotiated_on = negotiated_on,
+        .published_at = published_at,
+        .expires_at = expires_at,
+        .ended = ended,
+    };
+}
+
+IkeSaRecord IkeSaRecord::clone() const {
+    return {
+        .our_spi = our_spi,
+        .peer_spi = peer_spi,
+        .we_initiated = we_initiated,
+        .tunnel = tunnel,
+        .peer_id = peer_id,
+        .suite = suite,
+        .sk_d = sk_d.clone(),
+        .sk_ai = sk_ai.clone(),
+        .sk_ar = sk_ar.clone(),
+        .sk_ei = sk_ei.clone(),
+        .sk_er = sk_er.clone(),
+        .sk_pi = sk_pi.clone(),
+        .sk_pr = sk_pr.clone(),
+        .local = local,
+        .remote = remote,
+        .owner = owner,
+        .epoch = epoch,
+        .expected_request = expected_request,
+        .next_request = next_request,
+        .next_iv = next_iv,
+        .last_response = last_response,
+        .request = request,
+        .children = children,
+        .established_at = established_at,
+        .ended = ended,
+    };
+}
+
+std::string tunnel_key(const TunnelId& id) {
+    return "tunnel/" + id.to_string();
+}
+
+std::string child_sa_key(EspSpi inbound) {
+    return "child/" + hex32(inbound.value());
+}
+
+std::string endpoint_key(IkeSpi ours) {
+    return "endpoint/" + hex64(ours.value());
+}
+
+std::string edge_key(std::string_view name) {
+    return "edge/" + std::string(name);
+}
+
+std::string ike_sa_key(IkeSpi ours) {
+    return "ike/" + hex64(ours.value());
+}
+
+std::string incarnation_key(Incarnation number) {
+    return "incarnation/" + std::to_string(number.value());
+}
+
+std::string spi_block_key(std::uint32_t block) {
+    return "spi-block/" + std::to_string(block);
+}
+
+std::string sequence_lease_key(EspSpi inbound) {
+    return "sequence/" + hex32(inbound.value());
+}
+
+}  // namespace anyswan::sa
