@@ -36,7 +36,7 @@ def wait_for(what, condition, timeout_s=20.0, pause_s=0.02):
 class Lab:
     def __init__(self, name):
         self.name = name
-        self.dir = Path("/run/anyswan-lab") / name
+        self.dir = Path("/var/lib/anyswan-lab") / name
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._links = 0
 
