@@ -70,7 +70,7 @@ def labelled(label, preset="release", folder="build"):
 
 def end_to_end():
     build("release")
-    sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+    sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "labs")]
     suite = unittest.defaultTestLoader.discover(str(ROOT / "tests" / "e2e"), pattern=os.environ.get("E2E", "test_*.py"))
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
     bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
