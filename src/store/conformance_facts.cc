@@ -153,7 +153,9 @@ TEST_P(StoreConformance, WritesThatBreakTheRulesAreRefused) {
         EXPECT_FALSE(erase(loop_, *writer, key).has_value()) << key;
         EXPECT_FALSE(swap(loop_, *writer, key, "v", Revision{0}).has_value()) << key;
         EXPECT_FALSE(release(loop_, *writer, key, Revision{1}).has_value()) << key;
+        EXPECT_FALSE(read(loop_, *writer, key).has_value()) << key;
     }
+    EXPECT_FALSE(list(loop_, *writer, "a.>").has_value());
     EXPECT_FALSE(put(loop_, *writer, "a", "").has_value());
     EXPECT_FALSE(swap(loop_, *writer, "a", "", Revision{0}).has_value());
     const std::string big(value_bytes_max + 1, 'x');

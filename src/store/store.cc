@@ -46,11 +46,27 @@ bool valid_key(std::string_view key) {
            });
 }
 
+std::optional<StoreError> refuse_read(std::string_view key) {
+    if (valid_key(key)) {
+        return std::nullopt;
+    }
+    return StoreError{Failure::refused, "\"" + std::string(key) +
+                                            "\": a key is tokens of [A-Za-z0-9_=-] joined by '/', "
+                                            "at most 200 bytes"};
+}
+
+std::optional<StoreError> refuse_list(std::string_view prefix) {
+    if (prefix.ends_with('/')) {
+        prefix.remove_suffix(1);
+    } else if (prefix.empty()) {
+        return std::nullopt;
+    }
+    return refuse_read(prefix);
+}
+
 std::optional<StoreError> refuse_write(std::string_view key, const std::optional<ByteView>& value) {
-    if (!valid_key(key)) {
-        return StoreError{Failure::refused, "write \"" + std::string(key) +
-                                                "\": a key is tokens of [A-Za-z0-9_=-] joined by "
-                                                "'/', at most 200 bytes"};
+    if (auto refusal = refuse_read(key)) {
+        return refusal;
     }
     if (value && (value->empty() || value->size() > value_bytes_max)) {
         return StoreError{Failure::refused, "write " + std::string(key) + ": a value has 1 to " +

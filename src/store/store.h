@@ -147,6 +147,9 @@ inline constexpr std::size_t value_bytes_max = 512U * 1024U;
 /// Why a write of `value` under `key` breaks the rules, or nothing. Deletions pass no value.
 [[nodiscard]] std::optional<StoreError> refuse_write(std::string_view key,
                                                      const std::optional<ByteView>& value);
+/// Why a key can't be read, or nothing. Of a prefix, only the beginning of a key is wanted.
+[[nodiscard]] std::optional<StoreError> refuse_read(std::string_view key);
+[[nodiscard]] std::optional<StoreError> refuse_list(std::string_view prefix);
 [[nodiscard]] bool valid_subject(std::string_view subject);
 [[nodiscard]] bool valid_pattern(std::string_view pattern);
 /// `pattern` as in Store::subscribe.

@@ -27,6 +27,7 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
     message.set_initiate(record.initiate);
+    message.set_ended(record.ended);
 }
 
 bool read(const v1::Tunnel& message, TunnelRecord& record) {
@@ -35,6 +36,7 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
+    record.ended = message.ended();
     // Suites of a later release are kept as numbers: negotiation passes over what it can't run.
     return get(message.id(), record.id) && get(message.local_id(), record.local_id) &&
            get(message.remote_id(), record.remote_id) && get_secret(message.psk(), record.psk) &&

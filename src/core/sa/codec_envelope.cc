@@ -14,7 +14,6 @@ Bytes encode_envelope(const EnvelopeParts& parts) {
     put_bytes(parts.nonce, *message.mutable_nonce());
     put_bytes(parts.sealed, *message.mutable_sealed());
     Bytes bytes(message.ByteSizeLong());
-    // Fails on a key that isn't UTF-8, and keys are ours.
     check(message.SerializeToArray(bytes.data(), static_cast<int>(bytes.size())),
           "an envelope that can't be encoded");
     return bytes;

@@ -4,6 +4,8 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/unknown_field_set.h>
 
+#include <algorithm>
+
 namespace anyswan::sa {
 
 namespace {
@@ -195,7 +197,8 @@ bool get_secret(const std::string& field, Secret& value) {
 
 bool get_text(const std::string& field, std::string& value) {
     value = field;
-    return value.size() <= text_size_max;
+    return value.size() <= text_size_max &&
+           std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
 bool get_sender_rule(v1::SenderRule field, SenderRule& value) {

@@ -56,7 +56,7 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message);
 
 [[nodiscard]] bool get_address(const std::string& field, IpAddress& value);
 [[nodiscard]] bool get_secret(const std::string& field, Secret& value);
-/// Text of at most text_size_max bytes.
+/// Printable ASCII of at most text_size_max bytes.
 [[nodiscard]] bool get_text(const std::string& field, std::string& value);
 [[nodiscard]] bool get_sender_rule(v1::SenderRule field, SenderRule& value);
 void put_datagrams(const std::vector<Bytes>& values,

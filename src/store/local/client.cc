@@ -34,6 +34,10 @@ void LocalStore::watch_facts(Revision after, FactSink sink) {
 
 void LocalStore::read_claim(const std::string& key,
                             Completion<StoreResult<std::optional<Claim>>> done) {
+    if (auto refusal = refuse_read(key)) {
+        complete<std::optional<Claim>>(outlet_, done, Unexpected{*refusal});
+        return;
+    }
     hub_->submit(id_, ReadClaim{key, std::move(done)});
 }
 
@@ -61,6 +65,10 @@ void LocalStore::delete_claim(const std::string& key, Revision expected,
 
 void LocalStore::list_claims(const std::string& prefix,
                              Completion<StoreResult<std::vector<std::string>>> done) {
+    if (auto refusal = refuse_list(prefix)) {
+        complete<std::vector<std::string>>(outlet_, done, Unexpected{*refusal});
+        return;
+    }
     hub_->submit(id_, ListClaims{prefix, std::move(done)});
 }
 
