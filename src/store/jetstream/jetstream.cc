@@ -17,6 +17,7 @@ namespace {
 /// A leader that doesn't answer a poll for so long is away.
 constexpr Duration poll_timeout = 2s;
 constexpr Duration setup_again_after = 250ms;
+constexpr Duration recheck_every = 60s;
 /// Claims need a look less often than facts: nobody watches them.
 constexpr int claims_poll_every = 4;
 
@@ -96,6 +97,7 @@ private:
     std::string trouble_;  // what the server complained about last
     Clock::time_point setup_at_;
     Clock::time_point poll_at_;
+    Clock::time_point recheck_at_;
     int polls_ = 0;
     std::map<Bucket, bool> polling_;
     StreamInfo claims_info_;
@@ -189,6 +191,7 @@ void JetStreamStore::Core::on_setup(const Expected<Ready, std::string>& result) 
     trouble_.clear();
     verified_ = true;
     poll_at_ = Clock::now() + config_.poll;
+    recheck_at_ = Clock::now() + recheck_every;
     set_state(LinkState::connected, "");
     if (!outlet_.is_open()) {
         return;
@@ -222,6 +225,14 @@ void JetStreamStore::Core::on_tick() {
             run_setup();
         }
         return;
+    }
+    if (now >= recheck_at_) {
+        recheck_at_ = now + recheck_every;
+        setup_->recheck([this](const std::string& why) {
+            if (verified_ && outlet_.is_open()) {
+                lost_leader(why);
+            }
+        });
     }
     if (watch_->wants_poll()) {
         poll_facts();
@@ -299,10 +310,10 @@ std::optional<std::string> JetStreamStore::Core::find_loss(const StreamInfo& cla
 }
 
 void JetStreamStore::Core::set_state(LinkState state, std::string why) {
-    why_ = std::move(why);
-    if (state_ == state) {
+    if (state_ == state && why_ == why) {
         return;
     }
+    why_ = std::move(why);
     state_ = state;
     if (state_handler_) {
         const auto handler = state_handler_;
