@@ -307,7 +307,7 @@ void FactWatch::stop_reading() {
 void FactWatch::open_consumer() {
     reading_ = Reading::consumer;
     const std::uint64_t number = ++reading_number_;
-    const std::string deliver_to = context_.link.inbox() + ".c." + std::to_string(number);
+    const std::string deliver_to = context_.link.reply_prefix() + ".c." + std::to_string(number);
     consumer_ = context_.link.subscribe(deliver_to);
     consumer_name_.clear();
     consumer_sequence_ = 0;

@@ -27,7 +27,7 @@ using Answer = Expected<LinkMessage, NoAnswer>;
 class Requests {
 public:
     explicit Requests(NatsLink& link)
-        : link_(link), subscription_(link.subscribe(link.inbox() + ".r.*")) {}
+        : link_(link), subscription_(link.subscribe(link.reply_prefix() + ".r.*")) {}
 
     /// `question.reply` is filled in.
     void ask(Publication question, Duration timeout, std::function<void(Answer)> done);
