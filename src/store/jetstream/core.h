@@ -7,6 +7,7 @@
 
 #include "store/jetstream/claims.h"
 #include "store/jetstream/fact_watch.h"
+#include "store/jetstream/nats_link.h"
 #include "store/jetstream/setup.h"
 
 namespace anyswan::store::js {

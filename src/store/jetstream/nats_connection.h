@@ -8,21 +8,13 @@
 #include <map>
 
 #include "store/jetstream/config.h"
+#include "store/jetstream/link.h"
 #include "store/jetstream/link_inbox.h"
 
 using natsConnection = struct __natsConnection;
 using natsSubscription = struct __natsSubscription;
 
 namespace anyswan::store::js {
-
-struct Publication {
-    std::string subject;
-    std::string reply;  // empty: none
-    Bytes payload;
-    // One header, or none if the name is empty.
-    std::string header;
-    std::string header_value;
-};
 
 struct Subscribe {
     SubscriptionId id;

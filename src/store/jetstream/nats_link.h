@@ -16,23 +16,19 @@
 
 namespace anyswan::store::js {
 
-class NatsLink {
+class NatsLink final : public Link {
 public:
     /// Connects, and connects again for as long as it lives. `handler` runs on the loop.
     NatsLink(JetStreamConfig config, Outlet outlet, LinkInbox::Handler handler);
     /// Waits for the I/O thread, up to 3 s if libnats is stuck.
-    ~NatsLink();
+    ~NatsLink() override;
     NatsLink(const NatsLink&) = delete;
     NatsLink& operator=(const NatsLink&) = delete;
 
-    /// Never blocks, lossy: what can't be sent now is dropped, not kept for later. False if it was
-    /// dropped at once, because too much is waiting to be written.
-    bool publish(Publication publication);
-    /// Kept across reconnects.
-    SubscriptionId subscribe(std::string subject);
-    void unsubscribe(SubscriptionId subscription);
-    /// A subject prefix of our own, "_INBOX.abc".
-    [[nodiscard]] const std::string& reply_prefix() const { return reply_prefix_; }
+    bool publish(Publication publication) override;
+    SubscriptionId subscribe(std::string subject) override;
+    void unsubscribe(SubscriptionId subscription) override;
+    [[nodiscard]] const std::string& reply_prefix() const override { return reply_prefix_; }
     /// Doesn't block. Close the outlet before: what was on its way to the loop would still come.
     void close();
 
