@@ -30,7 +30,7 @@ struct InitRequest : Test {
     }
     Outputs send(Bytes bytes) {
         return world.fleet.step(
-            world.now(), DatagramReceived{datagram.remote, datagram.local, std::move(bytes)});
+            world.clock(), DatagramReceived{datagram.remote, datagram.local, std::move(bytes)});
     }
     Outputs send(const Message& changed) { return send(changed.emit()); }
     template <class T>
@@ -236,7 +236,7 @@ TEST_F(InitRequest, CookieThatIsWrongOldOrForeign) {
     EXPECT_TRUE(asked_again(send(with({}))));
     // From another address.
     EXPECT_TRUE(asked_again(world.fleet.step(
-        world.now(),
+        world.clock(),
         DatagramReceived{datagram.remote, at("198.51.100.8", 500), with(cookie).emit()})));
     // With another nonce, another SPI.
     Message other = with(cookie);
