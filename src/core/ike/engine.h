@@ -58,23 +58,30 @@ struct DatagramReceived {
     Endpoint remote;
     Bytes bytes;  // without the non-ESP marker
 };
-/// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from.
+/// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from
+/// (port 500, or 4500 to encapsulate from the start). Nothing happens while an IKE SA that we
+/// initiated for the tunnel is being set up or established.
 struct Initiate {
     sa::TunnelId tunnel;
     Endpoint local;
     Endpoint remote;
 };
-/// End one IKE SA politely (DELETE, then gone), or all of a tunnel.
+/// End all IKE SAs of a tunnel politely (DELETE, then gone), or with `our_spi` one of them.
 struct Terminate {
     sa::TunnelId tunnel;
+    std::optional<IkeSpi> our_spi = std::nullopt;
 };
 /// Ask the peer whether it lives (empty INFORMATIONAL), RFC 7296 2.4.
 struct ProbeLiveness {
     IkeSpi our_spi;
 };
-/// Go on with an IKE SA whose claim this edge now owns (restart, takeover).
+/// Go on with an IKE SA whose claim this edge now owns (restart, takeover). `record` is what the
+/// winning compare-and-swap wrote: owner this edge, epoch raised by one (also after a restart: N1
+/// rests on it). `children` are the ChildSa facts of its `children`; keys are not needed and
+/// dropped. A request in flight is sent again with the same bytes.
 struct Adopt {
     sa::IkeSaRecord record;
+    std::vector<sa::ChildSaRecord> children = {};
 };
 /// Another edge owns it now: forget it, say nothing.
 struct LostOwnership {

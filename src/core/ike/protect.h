@@ -15,19 +15,27 @@ namespace anyswan::ike {
 
 /// Why a protected message was not accepted.
 enum class OpenError : std::uint8_t {
-    no_encrypted_payload,  // neither SK nor SKF
+    no_encrypted_payload,  // doesn't end with the payload asked for (SK or SKF)
     too_short,             // less than IV and ICV, or not a multiple of the block
     bad_icv,
     bad_padding,      // Pad Length longer than the plaintext
-    bad_inner_chain,  // authentic, but not a payload chain: INVALID_SYNTAX
+    bad_inner_chain,  // authentic, but not a payload chain (or one with SK in it): INVALID_SYNTAX
 };
 [[nodiscard]] const char* name(OpenError error);
 
-/// A decrypted payload chain. `plain` is the chain's bytes, for captures and IntAuth.
+/// Fragments that one message may have, sent or received. At the smallest MTU of IPv4 they carry 35
+/// kB, of IPv6 80 kB.
+inline constexpr std::uint16_t max_fragments = 64;
+/// Plaintext that Reassembly holds for one message: what an SK payload could carry at most.
+inline constexpr std::size_t max_reassembled_size = 65535;
+
+/// A decrypted payload chain. `plain` is the chain's bytes, for captures and IntAuth; so is
+/// `padding`, without the Pad Length octet (empty for a reassembled message).
 struct OpenedChain {
     wire::ike::PayloadType first{};
     Bytes plain;
     std::vector<wire::ike::Payload> payloads;
+    Bytes padding{};
 };
 
 /// One decrypted fragment of a message.
@@ -36,6 +44,7 @@ struct OpenedFragment {
     std::uint16_t number = 1;
     std::uint16_t total = 1;
     Bytes plain;
+    Bytes padding{};
 };
 
 class MessageProtector {
@@ -49,14 +58,18 @@ public:
                              std::uint64_t iv_counter, Random& random);
     /// The same as SKF fragments of at most `fragment_size` bytes of IKE message each (RFC
     /// 7383 2.5.1); one plain SK message where it fits. Uses iv_counter, iv_counter + 1, ...: one
-    /// per datagram.
+    /// per datagram. More than max_fragments is our bug (checked).
     [[nodiscard]] std::vector<Bytes> seal_fragments(const wire::ike::Header& header,
                                                     const std::vector<wire::ike::Payload>& payloads,
                                                     std::size_t fragment_size,
                                                     std::uint64_t iv_counter, Random& random);
-    /// As `seal`, with a given IV and padding: byte-identical re-emission of captures.
+    /// As `seal`, with a given IV and padding: byte-identical re-emission of captures. `plain`,
+    /// `padding` and the Pad Length octet fill whole blocks (checked).
     [[nodiscard]] Bytes seal_with_iv(const wire::ike::Header& header, wire::ike::PayloadType first,
                                      ByteView plain, ByteView iv, ByteView padding);
+    /// The same for one fragment.
+    [[nodiscard]] Bytes seal_fragment_with_iv(const wire::ike::Header& header,
+                                              const OpenedFragment& fragment, ByteView iv);
 
     /// Opens the SK payload that ends `datagram`.
     [[nodiscard]] Expected<OpenedChain, OpenError> open(ByteView datagram);
@@ -64,15 +77,25 @@ public:
     [[nodiscard]] Expected<OpenedFragment, OpenError> open_fragment(ByteView datagram);
 
 private:
+    struct Plain {
+        Bytes text;
+        Bytes padding;
+    };
+    [[nodiscard]] Bytes make_iv(std::uint64_t iv_counter, Random& random) const;
+    [[nodiscard]] Bytes padding_for(std::size_t plain_size) const;
+    [[nodiscard]] Bytes seal_body(Writer prefix, ByteView plain, ByteView iv, ByteView padding);
+    [[nodiscard]] Expected<Plain, OpenError> open_body(ByteView aad, Bytes body);
+
     crypto::CipherSuite suite_;
     std::unique_ptr<crypto::Cipher> cipher_;
 };
 
 /// Collects the fragments of one message (RFC 7383 2.6): a higher total replaces a lower one,
-/// duplicates are ignored, the sum of plaintext is bounded.
+/// duplicates are ignored, and so is what goes beyond max_fragments or max_reassembled_size.
 class Reassembly {
 public:
-    /// The whole chain once the last missing fragment came; nothing before.
+    /// Takes an authentic fragment of this message (`number` in 1..`total`, checked). The whole
+    /// chain once the last missing one came; nothing before.
     [[nodiscard]] std::optional<Expected<OpenedChain, OpenError>> add(OpenedFragment fragment);
     [[nodiscard]] bool empty() const { return parts_.empty(); }
 

@@ -77,6 +77,7 @@ TunnelRecord TunnelRecord::clone() const {
         .dpd_s = dpd_s,
         .replay_window = replay_window,
         .initiate = initiate,
+        .ended = ended,
     };
 }
 

@@ -65,6 +65,7 @@ struct TunnelRecord {
     std::uint32_t dpd_s = 0;             // ask after this silence; 0 never
     std::uint16_t replay_window = 1024;  // packets; 0 switches replay protection off
     bool initiate = false;               // the side that holds this record brings the tunnel up
+    bool ended = false;                  // a tombstone: deleted by the operator, psk empty
 
     [[nodiscard]] TunnelRecord clone() const;
     bool operator==(const TunnelRecord&) const = default;

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "config/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+namespace anyswan::config {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class ConfigFiles : public testing::Test {
+protected:
+    void SetUp() override {
+        folder_ =
+            std::filesystem::temp_directory_path() / ("anyswan-config-" + std::to_string(getpid()));
+        std::filesystem::create_directories(folder_);
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    std::string write(const std::string& name, const std::string& text, mode_t mode = 0600) {
+        const std::string path = folder_ / name;
+        std::ofstream(path) << text;
+        chmod(path.c_str(), mode);
+        return path;
+    }
+    std::string key_file() {
+        return write("fleet.key", "current = 1\n[keys]\n1 = \"" + std::string(64, 'a') + "\"\n");
+    }
+    std::string edge_file(const std::string& more = "") {
+        return write(
+            "edge.toml",
+            "[edge]\nname = \"ams\"\nid = 1\naddress = \"203.0.113.7\"\nanycast = [\"192.0.2.1\"]\n"
+            "fleet_key_file = \"" +
+                key_file() + "\"\n" + more);
+    }
+
+    std::filesystem::path folder_;
+};
+
+constexpr const char* good_tunnel = R"(
+[[tunnel]]
+id = "acme/hq"
+local_id = "anycast.example"
+remote_id = "hq@acme.example"
+psk = "correct horse battery"
+local_prefixes = ["10.0.0.0/8"]
+remote_prefixes = ["10.1.0.0/16", "fd01::/64"]
+)";
+
+TEST_F(ConfigFiles, AGoodEdgeFileHasDefaultsForTheRest) {
+    const auto config = load_edge(edge_file());
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->name, "ams");
+    EXPECT_EQ(config->id, EdgeId(1));
+    EXPECT_TRUE(std::holds_alternative<SqliteStore>(config->store));
+    EXPECT_EQ(config->fleet_keys.keys.at(1).size(), 32U);
+}
+
+TEST_F(ConfigFiles, EveryMistakeIsNamedWithItsLine) {
+    const auto config = load_edge(
+        write("bad.toml",
+              "[edge]\nname = \"Ams!\"\nid = \"one\"\naddress = \"203.0.113\"\nanycast = []\n"
+              "fleet_key_file = \"/nowhere\"\nloge = \"info\"\n[store]\ntype = \"etcd\"\n"));
+    ASSERT_FALSE(config);
+    const std::string& text = config.error().message;
+    EXPECT_THAT(text, HasSubstr("bad.toml:2: edge.name: "));
+    EXPECT_THAT(
+        text,
+        HasSubstr("bad.toml:3: edge.id: is not a whole number; write a whole number 1..65535"));
+    EXPECT_THAT(text, HasSubstr("bad.toml:4: edge.address: "));
+    EXPECT_THAT(text, HasSubstr("bad.toml:5: edge.anycast: is empty"));
+    EXPECT_THAT(text, HasSubstr("anyswan keygen"));
+    EXPECT_THAT(text,
+                HasSubstr("bad.toml:7: edge.loge: is not an option here; did you mean \"log\"?"));
+    EXPECT_THAT(text, HasSubstr("bad.toml:9: store.type: "));
+}
+
+TEST_F(ConfigFiles, BrokenTomlNamesItsLine) {
+    const auto config = load_edge(write("broken.toml", "[edge]\nname = \n"));
+    ASSERT_FALSE(config);
+    EXPECT_THAT(config.error().message, HasSubstr("broken.toml:2: not valid TOML"));
+}
+
+TEST_F(ConfigFiles, AFleetKeyOthersCanReadIsRefused) {
+    const std::string path = key_file();
+    chmod(path.c_str(), 0644);
+    const auto keys = load_fleet_keys(path);
+    ASSERT_FALSE(keys);
+    EXPECT_THAT(keys.error().message, HasSubstr("chmod 600"));
+}
+
+TEST_F(ConfigFiles, ANewFleetKeyFileLoadsAgain) {
+    SeededRandom random(3);
+    const auto keys = load_fleet_keys(write("new.key", new_fleet_key_file(random)));
+    ASSERT_TRUE(keys) << keys.error().message;
+    EXPECT_EQ(keys->current, 1U);
+}
+
+TEST(Tunnels, AGoodOneIsReadWhole) {
+    const auto tunnels = parse_tunnels(good_tunnel, "t.toml");
+    ASSERT_TRUE(tunnels) << tunnels.error().message;
+    const sa::TunnelRecord& tunnel = tunnels->front();
+    EXPECT_EQ(tunnel.id.to_string(), "acme/hq");
+    EXPECT_EQ(tunnel.remote_id.type, wire::ike::IdType::rfc822_addr);
+    EXPECT_EQ(to_string(tunnel.psk.reveal()), "correct horse battery");
+    EXPECT_EQ(tunnel.remote_prefixes.size(), 2U);
+    EXPECT_FALSE(tunnel.ike_suites.empty());
+    EXPECT_FALSE(tunnel.esp_suites.empty());
+}
+
+TEST(Tunnels, MistakesNeverShowTheKey) {
+    std::string text = good_tunnel;
+    text += "psk_file = \"x\"\nesp = [\"des\"]\nchild_lifetime = \"1y\"\n";
+    const auto tunnels = parse_tunnels(text, "t.toml");
+    ASSERT_FALSE(tunnels);
+    EXPECT_THAT(tunnels.error().message, HasSubstr("tunnel[1].psk: stands beside psk_file"));
+    EXPECT_THAT(tunnels.error().message, HasSubstr("\"des\" is not an ESP suite"));
+    EXPECT_THAT(tunnels.error().message, HasSubstr("tunnel[1].child_lifetime: is not a time"));
+    EXPECT_THAT(tunnels.error().message, Not(HasSubstr("horse")));
+}
+
+TEST(Tunnels, ANameTwiceIsAMistake) {
+    const auto tunnels = parse_tunnels(std::string(good_tunnel) + good_tunnel, "t.toml");
+    ASSERT_FALSE(tunnels);
+    EXPECT_THAT(tunnels.error().message, HasSubstr("stands twice"));
+}
+
+TEST(Tunnels, PrefixWithHostBitsIsAMistake) {
+    std::string text = good_tunnel;
+    text.replace(text.find("10.1.0.0/16"), 11, "10.1.0.1/16");
+    const auto tunnels = parse_tunnels(text, "t.toml");
+    ASSERT_FALSE(tunnels);
+    EXPECT_THAT(tunnels.error().message, HasSubstr("host bits zero"));
+}
+
+TEST(Tunnels, AnEmptyFileSaysWhatIsMissing) {
+    const auto tunnels = parse_tunnels("", "t.toml");
+    ASSERT_FALSE(tunnels);
+    EXPECT_THAT(tunnels.error().message, HasSubstr("[[tunnel]]"));
+}
+
+}  // namespace
+}  // namespace anyswan::config

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+// [[tunnel]] tables: the same form in `anyswan apply` files and in a branch connector's
+// configuration.
+#include "config/tunnels.h"
+
+#include <algorithm>
+#include <fstream>
+
+namespace anyswan::config {
+
+namespace {
+
+using sa::TunnelRecord;
+
+const std::vector<std::string> default_ike_suites{
+    "aes256gcm16-prfsha384-ecp384",
+    "aes256gcm16-prfsha256-x25519",
+    "aes128gcm16-prfsha256-x25519",
+    "aes128gcm16-prfsha256-ecp256",
+    "chacha20poly1305-prfsha256-x25519",
+    "aes256-sha256-modp2048",
+    "aes128-sha256-ecp256",
+    "aes256-sha384-ecp384",
+};
+const std::vector<std::string> default_esp_suites{
+    "aes256gcm16-esn",  "aes256gcm16",   "aes128gcm16-esn", "aes128gcm16",
+    "chacha20poly1305", "aes256-sha256", "aes128-sha256",
+};
+
+std::optional<IpPrefix> parse_prefix(const std::string& text) {
+    return IpPrefix::parse(text);
+}
+constexpr const char* prefix_form =
+    "a prefix; write it like \"10.1.0.0/16\" or \"2001:db8:1::/48\", host bits zero";
+
+Secret read_psk(TableReader& table) {
+    const bool inline_psk = table.has("psk");
+    const bool file_psk = table.has("psk_file");
+    if (inline_psk == file_psk) {
+        table.mistake("psk", inline_psk ? "stands beside psk_file; keep one of the two"
+                                        : "is missing; give psk = \"...\" or psk_file = \"PATH\"");
+        (void)table.text("psk", "");
+        (void)table.text("psk_file", "");
+        return Secret{};
+    }
+    std::string value;
+    if (inline_psk) {
+        (void)table.text("psk_file", "");
+        value = table.text("psk");
+    } else {
+        (void)table.text("psk", "");
+        const std::string path = table.text("psk_file");
+        std::ifstream file(path);
+        if (!std::getline(file, value)) {
+            table.mistake("psk_file", "cannot read a first line from " + path);
+        }
+    }
+    // strongSwan's convention, known to operators: 0x... is hex, 0s... would be Base64 (not
+    // offered).
+    std::optional<Bytes> hex;
+    if (value.starts_with("0x")) {
+        hex = from_hex(std::string_view(value).substr(2));
+    }
+    Secret psk = hex ? Secret(std::move(*hex)) : Secret::copy_of(as_bytes(value));
+    wipe(MutableBytes(reinterpret_cast<std::uint8_t*>(value.data()), value.size()));
+    if (psk.size() < 6) {
+        table.mistake("psk",
+                      "is shorter than 6 octets; use a long random one, e.g. 24 octets from "
+                      "`openssl rand -base64 24`");
+    }
+    return psk;
+}
+
+sa::SenderRule read_sender_rule(TableReader& table) {
+    const std::string word = table.text("sender_rule", "auto");
+    if (word == "auto" || word == "pinned") {
+        return word == "auto" ? sa::SenderRule::automatic : sa::SenderRule::pinned;
+    }
+    table.mistake("sender_rule",
+                  "\"" + word + "\" is not available; this version has \"auto\" and \"pinned\"");
+    return sa::SenderRule::automatic;
+}
+
+sa::NatTraversal read_nat_traversal(TableReader& table) {
+    const std::string word = table.text("nat_traversal", "auto");
+    if (word == "auto" || word == "force") {
+        return word == "auto" ? sa::NatTraversal::automatic : sa::NatTraversal::force;
+    }
+    table.mistake("nat_traversal", "\"" + word + "\" is neither \"auto\" nor \"force\"");
+    return sa::NatTraversal::automatic;
+}
+
+void read_suites(TableReader& table, TunnelRecord& tunnel) {
+    tunnel.ike_suites = table.parsed_list<crypto::IkeSuite>(
+        "ike",
+        "an IKE suite; write cipher[-integrity]-prf-ke like \"aes256gcm16-prfsha384-ecp384\"",
+        [](const std::string& text) { return crypto::parse_ike_suite(text); }, default_ike_suites);
+    tunnel.esp_suites = table.parsed_list<crypto::EspSuite>(
+        "esp",
+        "an ESP suite; write cipher[-integrity][-esn] like \"aes256gcm16-esn\" or "
+        "\"aes256-sha256\"",
+        [](const std::string& text) { return crypto::parse_esp_suite(text); }, default_esp_suites);
+    if (table.has("ike") && tunnel.ike_suites.empty()) {
+        table.mistake("ike", "is empty; name one suite at least, or leave it out for the defaults");
+    }
+    if (table.has("esp") && tunnel.esp_suites.empty()) {
+        table.mistake("esp", "is empty; name one suite at least, or leave it out for the defaults");
+    }
+}
+
+}  // namespace
+
+TunnelRecord read_tunnel(TableReader& table) {
+    TunnelRecord tunnel;
+    tunnel.id = table.parsed<sa::TunnelId>(
+        "id", "\"account/tunnel\"; each part 1..63 of a-z, 0-9 and -",
+        [](const std::string& text) { return sa::TunnelId::parse(text); });
+    const auto identity = [](const std::string& text) {
+        return text.empty() ? std::nullopt
+                            : std::optional(wire::ike::Identification::from_text(text));
+    };
+    constexpr const char* id_form = "an identity; write a name, user@host, an address or \"@#hex\"";
+    tunnel.local_id = table.parsed<wire::ike::Identification>("local_id", id_form, identity);
+    tunnel.remote_id = table.parsed<wire::ike::Identification>("remote_id", id_form, identity);
+    tunnel.psk = read_psk(table);
+    tunnel.remote_addresses = table.parsed_list<IpPrefix>("remote_addresses", prefix_form,
+                                                          parse_prefix, std::vector<std::string>{});
+    read_suites(table, tunnel);
+    tunnel.local_prefixes =
+        table.parsed_list<IpPrefix>("local_prefixes", prefix_form, parse_prefix);
+    tunnel.remote_prefixes =
+        table.parsed_list<IpPrefix>("remote_prefixes", prefix_form, parse_prefix);
+    tunnel.sender_rule = read_sender_rule(table);
+    tunnel.nat_traversal = read_nat_traversal(table);
+    tunnel.child_lifetime_s = table.duration_s("child_lifetime", {60, 2'592'000}, 28800);
+    tunnel.ike_lifetime_s = table.duration_s("ike_lifetime", {60, 2'592'000}, 86400);
+    tunnel.dpd_s = table.duration_s("dpd", {0, 86400}, 0);
+    tunnel.replay_window =
+        static_cast<std::uint16_t>(table.number("replay_window", {0, 32768}, 1024));
+    tunnel.initiate = table.flag("initiate", false);
+    table.refuse_unknown();
+    return tunnel;
+}
+
+std::vector<TunnelRecord> read_tunnels(TableReader& root) {
+    std::vector<TunnelRecord> tunnels;
+    for (TableReader& table : root.tables("tunnel")) {
+        tunnels.push_back(read_tunnel(table));
+        const sa::TunnelId& id = tunnels.back().id;
+        const auto same = [&](const TunnelRecord& other) {
+            return other.id == id && !id.name.empty();
+        };
+        if (std::count_if(tunnels.begin(), tunnels.end(), same) > 1) {
+            table.mistake("id",
+                          "\"" + id.to_string() +
+                              "\" stands twice in this file; give each tunnel a name of its own");
+        }
+    }
+    return tunnels;
+}
+
+Result<std::vector<TunnelRecord>> parse_tunnels(const std::string& text, const std::string& name) {
+    const Result<toml::table> parsed = parse_toml(text, name);
+    if (!parsed) {
+        return Unexpected{parsed.error()};
+    }
+    Mistakes mistakes(name);
+    TableReader root(*parsed, "", mistakes);
+    std::vector<TunnelRecord> tunnels = read_tunnels(root);
+    root.refuse_unknown();
+    if (mistakes.empty() && tunnels.empty()) {
+        return fail(name + ": has no [[tunnel]]; begin each tunnel with that line");
+    }
+    if (!mistakes.empty()) {
+        return fail(mistakes.text());
+    }
+    return tunnels;
+}
+
+}  // namespace anyswan::config

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine: which session an input is for, their timers and indexes. All protocol is elsewhere.
+#include "core/ike/engine.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <unordered_map>
+
+#include "core/crypto/crypto.h"
+#include "core/ike/exchange/exchange.h"
+#include "core/ike/front.h"
+#include "core/ike/session_records.h"
+
+namespace anyswan::ike {
+
+namespace {
+
+/// RFC 7296 2.1: "a robust responder will do the IKE SA lookup using the whole packet, its hash, or
+/// the Ni payload."
+std::string init_key_of(const Endpoint& remote, ByteView packet) {
+    Writer port;
+    port.u16(remote.port);
+    return to_string(crypto::sha256({remote.address.bytes(), port.view(), packet}));
+}
+
+/// Our SPI in a message: the other side's messages carry the I flag if it is the original
+/// initiator.
+IkeSpi our_spi_in(const wire::ike::Header& header) {
+    return header.from_initiator ? header.responder_spi : header.initiator_spi;
+}
+
+bool alive(const Session& session) {
+    return !session.is<Ended>();
+}
+
+}  // namespace
+
+const char* name(EventKind kind) {
+    switch (kind) {
+        case EventKind::ike_sa_established:
+            return "ike_sa_established";
+        case EventKind::child_sa_established:
+            return "child_sa_established";
+        case EventKind::child_sa_ended:
+            return "child_sa_ended";
+        case EventKind::ike_sa_ended:
+            return "ike_sa_ended";
+        case EventKind::peer_refused:
+            return "peer_refused";
+        case EventKind::we_refused:
+            return "we_refused";
+        case EventKind::authentication_failed:
+            return "authentication_failed";
+        case EventKind::retransmission:
+            return "retransmission";
+        case EventKind::peer_unreachable:
+            return "peer_unreachable";
+        case EventKind::cookie_demanded:
+            return "cookie_demanded";
+    }
+    return "unknown";
+}
+
+struct Engine::Impl {
+    /// A session and where it stands in the indexes.
+    struct Entry {
+        std::unique_ptr<Session> session;
+        std::optional<Instant> timer;
+        std::optional<sa::TunnelId> tunnel;
+        bool half_open = false;
+    };
+
+    EngineConfig config;
+    Random& random;
+    SpiSource& spis;
+    const TunnelDirectory& tunnels;
+    Front front;
+    std::unordered_map<IkeSpi, Entry> entries;
+    std::unordered_map<std::string, IkeSpi> by_init;
+    std::multimap<sa::TunnelId, IkeSpi> by_tunnel;
+    std::set<std::pair<Instant, IkeSpi>> timers;
+    std::size_t half_open = 0;
+
+    // Inputs.
+    void on(Context& context, const DatagramReceived& input);
+    void on(Context& context, const Initiate& input);
+    void on(Context& context, const Terminate& input);
+    void on(Context& context, const ProbeLiveness& input);
+    void on(Context& context, Adopt& input);
+    void on(Context& context, const LostOwnership& input);
+    void on(Context& context, const TimePassed& input);
+
+    void on_init_request(Context& context, const Arrival& arrival);
+    void end_older(Context& context, IkeSpi newest);
+
+    // Indexes.
+    [[nodiscard]] Session* find(IkeSpi spi);
+    [[nodiscard]] IkeSpi new_spi();
+    void insert(std::unique_ptr<Session> session);
+    void erase(IkeSpi spi);
+    /// After every step of a session: brings its timer and indexes in line, forgets it when due.
+    void settle(const Context& context, IkeSpi spi);
+    [[nodiscard]] std::vector<IkeSpi> sessions_of(const sa::TunnelId& tunnel) const;
+};
+
+Session* Engine::Impl::find(IkeSpi spi) {
+    const auto it = entries.find(spi);
+    return it == entries.end() ? nullptr : it->second.session.get();
+}
+
+IkeSpi Engine::Impl::new_spi() {
+    // The top 16 bits tell every edge whom to relay to; zero is "no SPI" (RFC 7296 2.6).
+    constexpr std::uint64_t low_48 = 0xffffffffffff;
+    for (;;) {
+        const IkeSpi spi(std::uint64_t{config.edge_id.value()} << 48 | (random.u64() & low_48));
+        if ((spi.value() & low_48) != 0 && find(spi) == nullptr) {
+            return spi;
+        }
+    }
+}
+
+void Engine::Impl::insert(std::unique_ptr<Session> session) {
+    const IkeSpi spi = session->our_spi;
+    if (!session->init_key.empty()) {
+        by_init[session->init_key] = spi;
+    }
+    entries[spi].session = std::move(session);
+}
+
+void Engine::Impl::erase(IkeSpi spi) {
+    const auto it = entries.find(spi);
+    if (it == entries.end()) {
+        return;
+    }
+    const Entry& entry = it->second;
+    if (entry.timer) {
+        timers.erase({*entry.timer, spi});
+    }
+    if (entry.tunnel) {
+        const auto [first, last] = by_tunnel.equal_range(*entry.tunnel);
+        by_tunnel.erase(std::find_if(first, last,
+                                     [spi](const auto& indexed) { return indexed.second == spi; }));
+    }
+    if (entry.half_open) {
+        --half_open;
+    }
+    by_init.erase(entry.session->init_key);
+    entries.erase(it);
+}
+
+void Engine::Impl::settle(const Context& context, IkeSpi spi) {
+    const auto it = entries.find(spi);
+    if (it == entries.end()) {
+        return;
+    }
+    Entry& entry = it->second;
+    const Session& session = *entry.session;
+    const auto* ended = std::get_if<Ended>(&session.state);
+    if (ended != nullptr && ended->forget_at <= context.now.instant) {
+        return erase(spi);
+    }
+    const std::optional<Instant> due = deadline(session);
+    if (due != entry.timer) {
+        if (entry.timer) {
+            timers.erase({*entry.timer, spi});
+        }
+        if (due) {
+            timers.insert({*due, spi});
+        }
+        entry.timer = due;
+    }
+    if (session.tunnel && !entry.tunnel) {
+        entry.tunnel = session.tunnel;
+        by_tunnel.emplace(*session.tunnel, spi);
+    }
+    if (session.is<HalfOpen>() != entry.half_open) {
+        entry.half_open = session.is<HalfOpen>();
+        half_open = entry.half_open ? half_open + 1 : half_open - 1;
+    }
+}
+
+std::vector<IkeSpi> Engine::Impl::sessions_of(const sa::TunnelId& tunnel) const {
+    std::vector<IkeSpi> found;
+    const auto [first, last] = by_tunnel.equal_range(tunnel);
+    for (auto it = first; it != last; ++it) {
+        found.push_back(it->second);
+    }
+    return found;
+}
+
+void Engine::Impl::on(Context& context, const DatagramReceived& input) {
+    const auto view = front.read_header(context, input);
+    if (!view) {
+        return;
+    }
+    const Arrival arrival{{input.local, input.remote}, *view, input.bytes};
+    const wire::ike::Header& header = view->header;
+    if (header.exchange == wire::ike::ExchangeType::ike_sa_init && !header.response) {
+        return on_init_request(context, arrival);
+    }
+    const IkeSpi ours = our_spi_in(header);
+    if (Session* session = find(ours)) {
+        if (session->is<InitSent>()) {
+            context.only_session_of_tunnel = sessions_of(*session->tunnel).size() == 1;
+        }
+        receive(*session, context, arrival);
+        settle(context, ours);
+        return end_older(context, ours);
+    }
+    // Our own message has our SPI where the peer's should be.
+    const IkeSpi other = header.from_initiator ? header.initiator_spi : header.responder_spi;
+    if (find(other) != nullptr) {
+        return context.drop(DropReason::reflected, input.remote);
+    }
+    front.answer_unknown_spi(context, arrival);
+}
+
+void Engine::Impl::on_init_request(Context& context, const Arrival& arrival) {
+    const wire::ike::Header& header = arrival.view.header;
+    if (find(header.initiator_spi) != nullptr) {
+        return context.drop(DropReason::reflected, arrival.path.remote);
+    }
+    // RFC 7296 3.1: the responder's SPI "MUST be zero in the first message of an IKE initial
+    // exchange"; 2.2: the message ID is zero.
+    if (!header.from_initiator || header.responder_spi != IkeSpi(0) ||
+        header.message_id != MessageId(0)) {
+        return context.drop(DropReason::bad_init_header, arrival.path.remote);
+    }
+    std::string key = init_key_of(arrival.path.remote, arrival.bytes);
+    if (const auto known = by_init.find(key); known != by_init.end()) {
+        Session& session = *find(known->second);
+        // "a retransmission belonging to an existing "half-open" IKE SA (in which case the
+        // responder retransmits the same response) ... or it belongs to an existing IKE SA where
+        // the IKE_AUTH request has been already received (in which case the responder ignores it)."
+        if (!session.is<HalfOpen>()) {
+            return context.drop(DropReason::duplicate_init, arrival.path.remote);
+        }
+        return act(session, context, {}, session.window.last_response());
+    }
+    const auto message = front.admit(context, arrival, half_open);
+    if (!message) {
+        return;
+    }
+    auto session = sa_init::accept(context, front, arrival, *message, new_spi());
+    if (session) {
+        const IkeSpi spi = session->our_spi;
+        session->init_key = std::move(key);
+        insert(std::move(session));
+        settle(context, spi);
+    }
+}
+
+void Engine::Impl::end_older(Context& context, IkeSpi newest) {
+    if (!context.initial_contact) {
+        return;
+    }
+    const InitialContact contact = std::move(*context.initial_contact);
+    context.initial_contact.reset();
+    for (const IkeSpi spi : sessions_of(contact.tunnel)) {
+        Session& session = *find(spi);
+        const auto* older = std::get_if<Established>(&session.state);
+        if (spi == newest || older == nullptr || older->peer_id != contact.peer_id) {
+            continue;
+        }
+        replaced(session, context);
+        settle(context, spi);
+    }
+}
+
+void Engine::Impl::on(Context& context, const Initiate& input) {
+    const std::vector<IkeSpi> known = sessions_of(input.tunnel);
+    for (const IkeSpi spi : known) {
+        const Session& session = *find(spi);
+        if (session.we_initiated && alive(session) && !session.is<Deleting>()) {
+            return;
+        }
+    }
+    auto session = sa_init::start(context, input, new_spi());
+    if (session) {
+        const IkeSpi spi = session->our_spi;
+        insert(std::move(session));
+        settle(context, spi);
+    }
+}
+
+void Engine::Impl::on(Context& context, const Terminate& input) {
+    for (const IkeSpi spi : sessions_of(input.tunnel)) {
+        if (!input.our_spi || *input.our_spi == spi) {
+            terminate(*find(spi), context);
+            settle(context, spi);
+        }
+    }
+}
+
+void Engine::Impl::on(Context& context, const ProbeLiveness& input) {
+    if (Session* session = find(input.our_spi)) {
+        probe(*session, context);
+        settle(context, input.our_spi);
+    }
+}
+
+void Engine::Impl::on(Context& context, Adopt& input) {
+    if (input.record.ended) {
+        return;
+    }
+    const IkeSpi spi = input.record.our_spi;
+    erase(spi);
+    auto session = std::make_unique<Session>(session_from(std::move(input), config, context.now));
+    if (const auto& outstanding = session->window.outstanding()) {
+        act(*session, context, {}, outstanding->datagrams);
+    }
+    insert(std::move(session));
+    settle(context, spi);
+}
+
+void Engine::Impl::on(Context&, const LostOwnership& input) {
+    erase(input.our_spi);
+}
+
+void Engine::Impl::on(Context& context, const TimePassed&) {
+    while (!timers.empty() && timers.begin()->first <= context.now.instant) {
+        const IkeSpi spi = timers.begin()->second;
+        on_timer(*find(spi), context);
+        settle(context, spi);
+    }
+}
+
+Engine::Engine(EngineConfig config, Random& random, SpiSource& spis, const TunnelDirectory& tunnels)
+    : impl_(new Impl{std::move(config), random, spis, tunnels, {}, {}, {}, {}, {}, 0}) {}
+
+Engine::~Engine() = default;
+
+Outputs Engine::step(Now now, Input input) {
+    Outputs out;
+    Context context{impl_->config, impl_->random, impl_->spis, impl_->tunnels, now, out};
+    std::visit([this, &context](auto& typed) { impl_->on(context, typed); }, input);
+    return out;
+}
+
+std::optional<Instant> Engine::next_deadline() const {
+    const auto& timers = impl_->timers;
+    return timers.empty() ? std::nullopt : std::optional(timers.begin()->first);
+}
+
+std::vector<IkeSaSummary> Engine::list() const {
+    std::vector<IkeSaSummary> rows;
+    for (const auto& [spi, entry] : impl_->entries) {
+        if (alive(*entry.session)) {
+            rows.push_back(summary_of(*entry.session));
+        }
+    }
+    std::sort(rows.begin(), rows.end(), [](const IkeSaSummary& a, const IkeSaSummary& b) {
+        return std::tie(a.tunnel, a.our_spi) < std::tie(b.tunnel, b.our_spi);
+    });
+    return rows;
+}
+
+}  // namespace anyswan::ike

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Numbers of the IKE role: first what the RFCs fix, then what we chose. Their relations are
+// asserted here.
+#pragma once
+
+#include <cstddef>
+
+#include "base/time.h"
+
+namespace anyswan::ike {
+
+// The specification.
+/// RFC 7296 3.9: "the size of the Nonce Data MUST be between 16 and 256 octets, inclusive".
+inline constexpr std::size_t nonce_size_min = 16;
+inline constexpr std::size_t nonce_size_max = 256;
+/// RFC 7296 2.6: COOKIE data "MUST be between 1 and 64 octets in length (inclusive)".
+inline constexpr std::size_t cookie_size_max = 64;
+/// RFC 7296 3.13: the number of selectors is one octet.
+inline constexpr std::size_t traffic_selectors_max = 255;
+/// RFC 4303 2.1: SPI values 1..255 are reserved.
+inline constexpr std::uint32_t esp_spi_min = 256;
+
+// Our choices.
+/// RFC 7296 2.10: at least half the key size of the PRF; 32 serves all of ours.
+inline constexpr std::size_t our_nonce_size = 32;
+/// How long a cookie of one time slot is made; one of the slot before is accepted too.
+inline constexpr Duration cookie_slot = 60s;
+/// RFC 7383 2.5.1 suggests IP packets of 1280 bytes: less an IPv6 header (40), UDP (8) and the
+/// non-ESP marker (4).
+inline constexpr std::size_t fragment_size = 1280 - 40 - 8 - 4;
+/// COOKIE and INVALID_KE_PAYLOAD answers that an initiator follows before it ignores more.
+inline constexpr unsigned init_restarts_max = 5;
+/// After its end an IKE SA still answers retransmissions of the last request for this long.
+inline constexpr Duration linger = 60s;
+/// Unprotected refusals per second, and in one burst (RFC 7296 2.21.4).
+inline constexpr std::uint64_t refusals_per_s = 100;
+inline constexpr std::uint64_t refusal_burst = 200;
+
+static_assert(our_nonce_size >= nonce_size_min && our_nonce_size <= nonce_size_max);
+static_assert(refusal_burst >= refusals_per_s);
+
+}  // namespace anyswan::ike

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: Apache-2.0
+// Proposal choice and traffic selector narrowing.
+#include "core/ike/negotiate.h"
+
+#include <algorithm>
+
+#include "core/ike/limits.h"
+
+namespace anyswan::ike {
+
+using wire::ike::Proposal;
+using wire::ike::ProtocolId;
+using wire::ike::SecurityAssociation;
+using wire::ike::TrafficSelector;
+using wire::ike::Transform;
+using wire::ike::TransformType;
+
+namespace {
+
+/// What a suite demands of one transform type.
+struct Demand {
+    TransformType type{};
+    std::uint16_t id = 0;
+    std::uint16_t key_bits = 0;
+    /// The type may be missing from a proposal: then the demanded value is what absence means.
+    bool may_be_absent = false;
+};
+
+std::uint16_t number(auto value) {
+    return static_cast<std::uint16_t>(value);
+}
+
+/// The Key Length attribute a cipher travels with: 0 for ciphers with one key size (RFC 7634
+/// section 4: ChaCha20-Poly1305 has none).
+std::uint16_t wire_key_bits(const crypto::CipherSuite& cipher) {
+    switch (cipher.encr) {
+        case crypto::EncrId::chacha20_poly1305:
+        case crypto::EncrId::triple_des:
+        case crypto::EncrId::null:
+            return 0;
+        default:
+            return cipher.key_bits;
+    }
+}
+
+void demand_cipher(const crypto::CipherSuite& cipher, std::vector<Demand>& demands) {
+    demands.push_back({TransformType::encr, number(cipher.encr), wire_key_bits(cipher), false});
+    // RFC 7296 3.3.3: "If a combined-mode cipher is offered, ... the integrity algorithm [is] none
+    // or absent".
+    const bool none = cipher.integ == crypto::IntegId::none;
+    demands.push_back({TransformType::integ, number(cipher.integ), 0, none});
+}
+
+std::vector<Demand> demands_of(const crypto::IkeSuite& suite) {
+    std::vector<Demand> demands;
+    demand_cipher(suite.cipher, demands);
+    demands.push_back({TransformType::prf, number(suite.prf), 0, false});
+    demands.push_back({TransformType::ke, number(suite.ke), 0, false});
+    return demands;
+}
+
+std::vector<Demand> demands_of(const crypto::EspSuite& suite) {
+    std::vector<Demand> demands;
+    demand_cipher(suite.cipher, demands);
+    // RFC 4303 2.2.1: extended sequence numbers are only used when negotiated, so that absence
+    // means the 32-bit ones.
+    const bool sequential = suite.sn == crypto::SnId::sequential_32;
+    demands.push_back({TransformType::sn, number(suite.sn), 0, sequential});
+    return demands;
+}
+
+bool satisfies(const Transform& transform, const Demand& demand) {
+    // RFC 7296 3.3.6: "if [the recipient] does not understand a Transform Attribute, that transform
+    // MUST be treated as unacceptable".
+    const auto known = [](const wire::ike::Attribute& attribute) {
+        return attribute.type == wire::ike::attribute_key_length && !attribute.tlv;
+    };
+    return transform.type == demand.type && transform.id == demand.id &&
+           transform.key_length_bits() == demand.key_bits &&
+           std::all_of(transform.attributes.begin(), transform.attributes.end(), known);
+}
+
+bool has_type(const Proposal& proposal, TransformType type) {
+    return std::any_of(proposal.transforms.begin(), proposal.transforms.end(),
+                       [type](const Transform& transform) { return transform.type == type; });
+}
+
+/// RFC 7296 3.3.6: "If the responder receives a proposal that contains a Transform Type it does not
+/// understand, or a proposal that is missing a mandatory Transform Type, it MUST consider this
+/// proposal unacceptable".
+bool only_known_types(const Proposal& proposal, const std::vector<Demand>& demands,
+                      std::optional<TransformType> ignored) {
+    return std::all_of(
+        proposal.transforms.begin(), proposal.transforms.end(), [&](const Transform& transform) {
+            return transform.type == ignored ||
+                   std::any_of(demands.begin(), demands.end(),
+                               [&](const Demand& demand) { return demand.type == transform.type; });
+        });
+}
+
+std::optional<Proposal> match_demands(const std::vector<Demand>& demands, const Proposal& offered,
+                                      std::optional<TransformType> ignored = std::nullopt) {
+    if (!only_known_types(offered, demands, ignored)) {
+        return std::nullopt;
+    }
+    Proposal reply{offered.number, offered.protocol, offered.spi, {}};
+    for (const Demand& demand : demands) {
+        if (!has_type(offered, demand.type)) {
+            if (demand.may_be_absent) {
+                continue;
+            }
+            return std::nullopt;
+        }
+        const auto found = std::find_if(
+            offered.transforms.begin(), offered.transforms.end(),
+            [&demand](const Transform& transform) { return satisfies(transform, demand); });
+        if (found == offered.transforms.end()) {
+            return std::nullopt;
+        }
+        reply.transforms.push_back(*found);
+    }
+    return reply;
+}
+
+template <class Suite>
+std::optional<Chosen<Suite>> choose_suite(std::span<const Suite> preferred,
+                                          const SecurityAssociation& offered) {
+    for (const Suite& suite : preferred) {
+        for (const Proposal& proposal : offered.proposals) {
+            if (auto reply = match(suite, proposal)) {
+                return Chosen<Suite>{suite, std::move(*reply)};
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+Proposal propose(const std::vector<Demand>& demands, std::size_t index, ProtocolId protocol,
+                 Bytes spi) {
+    Proposal proposal{static_cast<std::uint8_t>(index + 1), protocol, std::move(spi), {}};
+    for (const Demand& demand : demands) {
+        if (demand.type == TransformType::integ && demand.may_be_absent) {
+            continue;
+        }
+        proposal.transforms.push_back(Transform::make(demand.type, demand.id, demand.key_bits));
+    }
+    return proposal;
+}
+
+template <class Suite>
+std::optional<Suite> accepted_suite(std::span<const Suite> offered,
+                                    const SecurityAssociation& answer) {
+    // RFC 7296 2.7: "the responder ... MUST choose a single suite"; 3.3.1: its Proposal Num "MUST
+    // match the number on the proposal sent that was accepted".
+    if (answer.proposals.size() != 1) {
+        return std::nullopt;
+    }
+    const Proposal& chosen = answer.proposals.front();
+    const std::size_t index = chosen.number;
+    if (index < 1 || index > offered.size()) {
+        return std::nullopt;
+    }
+    const Suite& suite = offered[index - 1];
+    const auto matched = match(suite, chosen);
+    if (!matched || matched->transforms.size() != chosen.transforms.size()) {
+        return std::nullopt;
+    }
+    return suite;
+}
+
+std::optional<TrafficSelector> intersect(const TrafficSelector& a, const TrafficSelector& b) {
+    if (a.first.family() != b.first.family()) {
+        return std::nullopt;
+    }
+    if (a.ip_protocol != 0 && b.ip_protocol != 0 && a.ip_protocol != b.ip_protocol) {
+        return std::nullopt;
+    }
+    TrafficSelector both;
+    both.ip_protocol = a.ip_protocol != 0 ? a.ip_protocol : b.ip_protocol;
+    both.first = std::max(a.first, b.first);
+    both.last = std::min(a.last, b.last);
+    both.start_port = std::max(a.start_port, b.start_port);
+    both.end_port = std::min(a.end_port, b.end_port);
+    // RFC 7296 3.13.1: start 65535, end 0 is OPAQUE: ports that can't be seen. It meets itself and
+    // "any".
+    const auto opaque = [](const TrafficSelector& ts) {
+        return ts.start_port == 65535 && ts.end_port == 0;
+    };
+    const auto any = [](const TrafficSelector& ts) {
+        return ts.start_port == 0 && ts.end_port == 65535;
+    };
+    if (opaque(a) || opaque(b)) {
+        const TrafficSelector& other = opaque(a) ? b : a;
+        if (!opaque(other) && !any(other)) {
+            return std::nullopt;
+        }
+        both.start_port = 65535;
+        both.end_port = 0;
+    } else if (both.start_port > both.end_port) {
+        return std::nullopt;
+    }
+    if (both.first > both.last) {
+        return std::nullopt;
+    }
+    return both;
+}
+
+bool contains(const TrafficSelector& outer, const TrafficSelector& inner) {
+    return intersect(outer, inner) == inner;
+}
+
+}  // namespace
+
+std::optional<Proposal> match(const crypto::IkeSuite& suite, const Proposal& offered) {
+    if (offered.protocol != ProtocolId::ike) {
+        return std::nullopt;
+    }
+    return match_demands(demands_of(suite), offered);
+}
+
+std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered) {
+    if (offered.protocol != ProtocolId::esp || !esp_spi(offered)) {
+        return std::nullopt;
+    }
+    // RFC 7296 1.2: "The SA payloads in the IKE_AUTH exchange cannot contain Transform Type 4
+    // (Diffie-Hellman group) with any value other than NONE." Peers that send one anyway mean their
+    // later rekeys: read over it.
+    return match_demands(demands_of(suite), offered, TransformType::ke);
+}
+
+std::optional<Chosen<crypto::IkeSuite>> choose(std::span<const crypto::IkeSuite> preferred,
+                                               const SecurityAssociation& offered) {
+    return choose_suite(preferred, offered);
+}
+
+std::optional<Chosen<crypto::EspSuite>> choose(std::span<const crypto::EspSuite> preferred,
+                                               const SecurityAssociation& offered) {
+    return choose_suite(preferred, offered);
+}
+
+SecurityAssociation offer(std::span<const crypto::IkeSuite> suites) {
+    SecurityAssociation sa;
+    for (std::size_t i = 0; i < suites.size(); ++i) {
+        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::ike, {}));
+    }
+    return sa;
+}
+
+SecurityAssociation offer(std::span<const crypto::EspSuite> suites, EspSpi spi) {
+    SecurityAssociation sa;
+    Writer writer;
+    writer.u32(spi.value());
+    const Bytes bytes = std::move(writer).take();
+    for (std::size_t i = 0; i < suites.size(); ++i) {
+        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::esp, bytes));
+    }
+    return sa;
+}
+
+std::optional<crypto::IkeSuite> accepted(std::span<const crypto::IkeSuite> offered,
+                                         const SecurityAssociation& answer) {
+    return accepted_suite(offered, answer);
+}
+
+std::optional<crypto::EspSuite> accepted(std::span<const crypto::EspSuite> offered,
+                                         const SecurityAssociation& answer) {
+    return accepted_suite(offered, answer);
+}
+
+std::optional<EspSpi> esp_spi(const Proposal& proposal) {
+    if (proposal.spi.size() != 4) {
+        return std::nullopt;
+    }
+    const EspSpi spi(load_u32(proposal.spi));
+    return spi.value() < esp_spi_min ? std::nullopt : std::optional(spi);
+}
+
+std::vector<TrafficSelector> narrow(const std::vector<TrafficSelector>& offered,
+                                    const std::vector<TrafficSelector>& allowed) {
+    // RFC 7296 2.9: "the responder narrows the Traffic Selectors" to "a subset ... provided the set
+    // does not become the null set". All intersections are kept, so the initiator's first selector,
+    // the one of the packet that asked for the SA, is covered whenever policy allows it.
+    std::vector<TrafficSelector> result;
+    for (const TrafficSelector& wanted : offered) {
+        for (const TrafficSelector& limit : allowed) {
+            const auto both = intersect(wanted, limit);
+            if (both && result.size() < traffic_selectors_max && !within({*both}, result)) {
+                result.push_back(*both);
+            }
+        }
+    }
+    return result;
+}
+
+bool within(const std::vector<TrafficSelector>& inner, const std::vector<TrafficSelector>& outer) {
+    return std::all_of(inner.begin(), inner.end(), [&outer](const TrafficSelector& ts) {
+        return std::any_of(outer.begin(), outer.end(),
+                           [&ts](const TrafficSelector& limit) { return contains(limit, ts); });
+    });
+}
+
+void keep_common_families(std::vector<TrafficSelector>& a, std::vector<TrafficSelector>& b) {
+    const auto has = [](const std::vector<TrafficSelector>& list, IpFamily family) {
+        return std::any_of(list.begin(), list.end(), [family](const TrafficSelector& ts) {
+            return ts.first.family() == family;
+        });
+    };
+    for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+        if (has(a, family) && has(b, family)) {
+            continue;
+        }
+        const auto of_family = [family](const TrafficSelector& ts) {
+            return ts.first.family() == family;
+        };
+        std::erase_if(a, of_family);
+        std::erase_if(b, of_family);
+    }
+}
+
+std::vector<TrafficSelector> selectors_of(const std::vector<IpPrefix>& prefixes) {
+    std::vector<TrafficSelector> selectors;
+    for (const IpPrefix& prefix : prefixes) {
+        selectors.push_back(TrafficSelector::from_prefix(prefix));
+    }
+    return selectors;
+}
+
+}  // namespace anyswan::ike

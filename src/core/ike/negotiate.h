@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choosing what both sides can do: proposals (RFC 7296 2.7, 3.3) and traffic selectors (RFC 7296
+// 2.9). Pure functions on wire values; both roles.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/crypto/suites.h"
+#include "core/wire/ike/payloads.h"
+
+namespace anyswan::ike {
+
+/// A suite and the Proposal that says so to the peer: its number and SPI field as offered, exactly
+/// one transform of each type.
+template <class Suite>
+struct Chosen {
+    Suite suite;
+    wire::ike::Proposal proposal;
+};
+
+/// The part of `offered` that says `suite`, or nothing if it can't be read out of it.
+[[nodiscard]] std::optional<wire::ike::Proposal> match(const crypto::IkeSuite& suite,
+                                                       const wire::ike::Proposal& offered);
+/// The same for ESP in IKE_AUTH, where no key exchange is negotiated: key exchange transforms are
+/// ignored on both sides.
+[[nodiscard]] std::optional<wire::ike::Proposal> match(const crypto::EspSuite& suite,
+                                                       const wire::ike::Proposal& offered);
+
+/// The first of our suites that some offered proposal contains.
+[[nodiscard]] std::optional<Chosen<crypto::IkeSuite>> choose(
+    std::span<const crypto::IkeSuite> preferred, const wire::ike::SecurityAssociation& offered);
+[[nodiscard]] std::optional<Chosen<crypto::EspSuite>> choose(
+    std::span<const crypto::EspSuite> preferred, const wire::ike::SecurityAssociation& offered);
+
+/// What an initiator offers: one proposal per suite, numbered from 1 in order of preference.
+[[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::IkeSuite> suites);
+/// `spi`: our inbound SPI, in each proposal.
+[[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::EspSuite> suites,
+                                                   EspSpi spi);
+
+/// Which of the suites that `offer` made a responder chose; nothing if it didn't choose exactly one
+/// of them.
+[[nodiscard]] std::optional<crypto::IkeSuite> accepted(
+    std::span<const crypto::IkeSuite> offered, const wire::ike::SecurityAssociation& answer);
+[[nodiscard]] std::optional<crypto::EspSuite> accepted(
+    std::span<const crypto::EspSuite> offered, const wire::ike::SecurityAssociation& answer);
+
+/// The 4-byte ESP SPI of a proposal; nothing if it has another size or is reserved (RFC 4303 2.1).
+[[nodiscard]] std::optional<EspSpi> esp_spi(const wire::ike::Proposal& proposal);
+
+/// RFC 7296 2.9: what of `offered` lies within `allowed`, in the offered order, without repeats.
+[[nodiscard]] std::vector<wire::ike::TrafficSelector> narrow(
+    const std::vector<wire::ike::TrafficSelector>& offered,
+    const std::vector<wire::ike::TrafficSelector>& allowed);
+/// Whether each of `inner` lies within one of `outer`.
+[[nodiscard]] bool within(const std::vector<wire::ike::TrafficSelector>& inner,
+                          const std::vector<wire::ike::TrafficSelector>& outer);
+/// Drops from both lists what is of an address family that the other list lacks: no packet could
+/// match it.
+void keep_common_families(std::vector<wire::ike::TrafficSelector>& a,
+                          std::vector<wire::ike::TrafficSelector>& b);
+[[nodiscard]] std::vector<wire::ike::TrafficSelector> selectors_of(
+    const std::vector<IpPrefix>& prefixes);
+
+}  // namespace anyswan::ike

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// The words of events.
+#include "core/ike/report.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <utility>
+
+namespace anyswan::ike {
+
+using wire::ike::Proposal;
+using wire::ike::Transform;
+using wire::ike::TransformType;
+
+namespace {
+
+/// Tunnels and suites named in one event before it says "...".
+constexpr std::size_t named_max = 4;
+
+/// A transform in configuration words, for ids that configuration may not have a word for.
+struct Word {
+    std::uint16_t id;
+    const char* text;
+};
+constexpr std::array encr_words{Word{2, "des"},       Word{3, "3des"},
+                                Word{11, "null"},     Word{12, "aes"},
+                                Word{13, "aesctr"},   Word{18, "aesgcm8"},
+                                Word{19, "aesgcm12"}, Word{20, "aesgcm16"},
+                                Word{23, "camellia"}, Word{28, "chacha20poly1305"}};
+constexpr std::array integ_words{Word{0, "none"},    Word{1, "md5"},     Word{2, "sha1"},
+                                 Word{5, "aesxcbc"}, Word{12, "sha256"}, Word{13, "sha384"},
+                                 Word{14, "sha512"}};
+constexpr std::array prf_words{Word{1, "prfmd5"},    Word{2, "prfsha1"},   Word{4, "prfaesxcbc"},
+                               Word{5, "prfsha256"}, Word{6, "prfsha384"}, Word{7, "prfsha512"}};
+constexpr std::array ke_words{
+    Word{0, "none"},      Word{1, "modp768"},   Word{2, "modp1024"},  Word{5, "modp1536"},
+    Word{14, "modp2048"}, Word{15, "modp3072"}, Word{16, "modp4096"}, Word{17, "modp6144"},
+    Word{18, "modp8192"}, Word{19, "ecp256"},   Word{20, "ecp384"},   Word{21, "ecp521"},
+    Word{31, "x25519"},   Word{32, "x448"},     Word{36, "mlkem768"}, Word{37, "mlkem1024"}};
+constexpr std::array sn_words{Word{0, "noesn"}, Word{1, "esn"}, Word{2, "unspecified32"}};
+
+template <std::size_t N>
+std::string word(const std::array<Word, N>& words, const char* type, std::uint16_t id) {
+    for (const Word& known : words) {
+        if (known.id == id) {
+            return known.text;
+        }
+    }
+    return type + std::to_string(id);
+}
+
+std::string word(const Transform& transform) {
+    const std::uint16_t bits = transform.key_length_bits();
+    switch (transform.type) {
+        case TransformType::encr: {
+            // "aes" + bits + the mode: aes128gcm16, as in configuration.
+            std::string name = word(encr_words, "encr", transform.id);
+            if (bits != 0) {
+                const std::size_t at = name.starts_with("aes") ? 3 : name.size();
+                name.insert(at, std::to_string(bits));
+            }
+            return name;
+        }
+        case TransformType::prf:
+            return word(prf_words, "prf", transform.id);
+        case TransformType::integ:
+            return word(integ_words, "integ", transform.id);
+        case TransformType::ke:
+            return word(ke_words, "group", transform.id);
+        case TransformType::sn:
+            return word(sn_words, "sn", transform.id);
+        default:
+            return "type" + std::to_string(static_cast<unsigned>(transform.type)) + "-" +
+                   std::to_string(transform.id);
+    }
+}
+
+std::string describe(const Proposal& proposal) {
+    constexpr std::array order{TransformType::encr, TransformType::integ, TransformType::prf,
+                               TransformType::ke, TransformType::sn};
+    std::vector<Transform> sorted = proposal.transforms;
+    const auto rank = [&order](const Transform& transform) {
+        return std::find(order.begin(), order.end(), transform.type) - order.begin();
+    };
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [&rank](const Transform& a, const Transform& b) { return rank(a) < rank(b); });
+    std::string text;
+    for (std::size_t i = 0; i < sorted.size(); ++i) {
+        if (i > 0) {
+            text += sorted[i].type == sorted[i - 1].type ? "/" : "-";
+        }
+        text += word(sorted[i]);
+    }
+    return text.empty() ? "nothing" : text;
+}
+
+template <class Suite>
+std::string join(const std::vector<Suite>& suites) {
+    std::string text;
+    for (const Suite& suite : suites) {
+        text += (text.empty() ? "" : ", ") + crypto::to_string(suite);
+    }
+    return text.empty() ? "nothing" : text;
+}
+
+std::string about(const Session& session) {
+    std::string text = session.tunnel ? "tunnel " + session.tunnel->to_string() + ", " : "";
+    const SpiPair spis = session.spis();
+    return text + "peer " + session.path.remote.to_string() + ", SPIs " + hex(spis.initiator) +
+           "_i " + hex(spis.responder) + "_r";
+}
+
+template <class... Args>
+std::string formatted(const char* format, Args... args) {
+    std::array<char, 32> buffer{};
+    const int size = std::snprintf(buffer.data(), buffer.size(), format, args...);
+    return {buffer.data(), static_cast<std::size_t>(std::max(size, 0))};
+}
+
+}  // namespace
+
+void report(Context& context, const Session& session, EventKind kind, const std::string& text,
+            EspSpi inbound) {
+    context.out.events.push_back({kind, session.our_spi, session.peer_spi, session.tunnel,
+                                  session.path.remote, inbound,
+                                  printable(text + " [" + about(session) + "]")});
+}
+
+void report(Context& context, const Endpoint& remote, IkeSpi peer_spi, EventKind kind,
+            const std::string& text) {
+    context.out.events.push_back({kind, {}, peer_spi, std::nullopt, remote, {}, printable(text)});
+}
+
+std::string printable(std::string text) {
+    for (char& letter : text) {
+        if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
+            letter = '?';
+        }
+    }
+    return text;
+}
+
+std::string describe(const wire::ike::SecurityAssociation& offer) {
+    std::string text;
+    for (const Proposal& proposal : offer.proposals) {
+        text += (text.empty() ? "" : ", ") + describe(proposal);
+    }
+    return text.empty() ? "nothing" : text;
+}
+
+std::string describe(const std::vector<crypto::IkeSuite>& suites) {
+    return join(suites);
+}
+
+std::string describe(const std::vector<crypto::EspSuite>& suites) {
+    return join(suites);
+}
+
+std::string describe(const std::vector<wire::ike::TrafficSelector>& selectors) {
+    std::string text;
+    for (const wire::ike::TrafficSelector& selector : selectors) {
+        text += (text.empty() ? "" : ", ") + selector.to_string();
+    }
+    return text.empty() ? "nothing" : text;
+}
+
+std::string describe_accepted(const std::vector<const sa::TunnelRecord*>& tunnels) {
+    std::string text;
+    for (std::size_t i = 0; i < tunnels.size(); ++i) {
+        if (i == named_max) {
+            return text + "; ...";
+        }
+        text += (text.empty() ? "tunnel " : "; tunnel ") + tunnels[i]->id.to_string() +
+                " accepts " + describe(tunnels[i]->ike_suites);
+    }
+    return text;
+}
+
+std::string hex(IkeSpi spi) {
+    return formatted("%016llx", static_cast<unsigned long long>(spi.value()));
+}
+
+std::string hex(EspSpi spi) {
+    return formatted("%08x", static_cast<unsigned>(spi.value()));
+}
+
+}  // namespace anyswan::ike

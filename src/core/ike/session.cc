@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: Apache-2.0
+// Dispatch and the common steps of every exchange.
+#include "core/ike/session.h"
+
+#include "core/ike/exchange/exchange.h"
+#include "core/ike/limits.h"
+#include "core/ike/report.h"
+#include "core/ike/session_records.h"
+
+namespace anyswan::ike {
+
+using wire::ike::ExchangeType;
+using wire::ike::Header;
+using wire::ike::Notify;
+using wire::ike::NotifyType;
+using wire::ike::Payload;
+using wire::ike::PayloadType;
+
+namespace {
+
+DropReason drop_reason(OpenError error) {
+    switch (error) {
+        case OpenError::no_encrypted_payload:
+            return DropReason::unprotected;
+        case OpenError::bad_icv:
+            return DropReason::bad_icv;
+        default:
+            return DropReason::malformed_encrypted;
+    }
+}
+
+/// The integrity check passed, what was inside makes no sense: the peer itself is wrong.
+bool authentic_but_malformed(OpenError error) {
+    return error == OpenError::bad_inner_chain || error == OpenError::bad_padding;
+}
+
+void send_on(const Path& path, const std::vector<Bytes>& datagrams, std::vector<Datagram>& out) {
+    for (const Bytes& datagram : datagrams) {
+        out.push_back({path.local, path.remote, datagram});
+    }
+}
+
+/// A request that was answered already: "the responder MUST ignore the retransmitted request except
+/// insofar as it causes a retransmission of the response" (RFC 7296 2.1). Only an authentic one
+/// does: nobody else makes us send.
+void repeat_response(Session& session, Context& context, const Arrival& arrival) {
+    const auto fragment = session.channel->verify(arrival.view, arrival.bytes);
+    if (!fragment && !authentic_but_malformed(fragment.error())) {
+        return context.drop(drop_reason(fragment.error()), arrival.path.remote);
+    }
+    // RFC 7383 2.6.1: the response is sent again "only if the ... Fragment Number field of the
+    // received message is 1".
+    if (fragment && *fragment != 1) {
+        return context.drop(DropReason::retransmitted_fragment, arrival.path.remote);
+    }
+    if (session.window.last_response().empty()) {
+        return context.drop(DropReason::response_lost, arrival.path.remote);
+    }
+    Action action{session.our_spi, {}, {}};
+    send_on(arrival.path, session.window.last_response(), action.send);
+    context.out.actions.push_back(std::move(action));
+}
+
+/// RFC 7296 2.21.3: "this error notification is considered fatal in both peers, meaning that the
+/// IKE SA is deleted without needing an explicit Delete payload."
+void refuse_malformed(Session& session, Context& context, const Inbound& in) {
+    report(context, session, EventKind::we_refused,
+           "INVALID_SYNTAX: " + name(in.header.exchange) +
+               " request decrypts to no valid payloads; the IKE SA ends");
+    Ending ending = end(session, context);
+    respond(session, context, in, {{Notify{{}, {}, NotifyType::invalid_syntax, {}}}},
+            std::move(ending.writes), ending.persist);
+}
+
+/// RFC 7296 2.5: "If the critical flag is set and the payload type is unrecognized, the message
+/// MUST be rejected and the response ... MUST include a Notify payload UNSUPPORTED_CRITICAL_PAYLOAD
+/// ... the Notification Data contains the one-octet payload type."
+void refuse_critical(Session& session, Context& context, const Inbound& in, PayloadType type) {
+    report(context, session, EventKind::we_refused,
+           "UNSUPPORTED_CRITICAL_PAYLOAD: " + name(in.header.exchange) +
+               " request has a critical payload of unknown type " + name(type));
+    const Bytes data{static_cast<std::uint8_t>(type)};
+    std::vector<Write> writes;
+    Persist persist = Persist::claim;
+    if (session.is<HalfOpen>()) {
+        Ending ending = end(session, context);
+        persist = ending.persist;
+    }
+    respond(session, context, in,
+            {{Notify{{}, {}, NotifyType::unsupported_critical_payload, data}}}, std::move(writes),
+            persist);
+}
+
+void dispatch_request(Session& session, Context& context, const Inbound& in) {
+    if (const auto type = unknown_critical(in.payloads)) {
+        return refuse_critical(session, context, in, *type);
+    }
+    const bool established = session.is<Established>() || session.is<Deleting>();
+    switch (in.header.exchange) {
+        case ExchangeType::ike_auth:
+            if (session.is<HalfOpen>()) {
+                return auth::on_request(session, context, in);
+            }
+            break;
+        case ExchangeType::informational:
+            if (established) {
+                return informational::on_request(session, context, in);
+            }
+            break;
+        case ExchangeType::create_child_sa:
+            if (established) {
+                return create_child::on_request(session, context, in);
+            }
+            break;
+        default:
+            break;
+    }
+    context.drop(DropReason::unexpected_exchange, in.path.remote,
+                 name(in.header.exchange) + " in state " + session.state_name());
+}
+
+void receive_request(Session& session, Context& context, const Arrival& arrival) {
+    const Header& header = arrival.view.header;
+    switch (session.window.judge(header.message_id)) {
+        case Freshness::outside:
+            return context.drop(DropReason::message_id_out_of_window, arrival.path.remote,
+                                "message ID " + std::to_string(header.message_id.value()));
+        case Freshness::repeated:
+            return repeat_response(session, context, arrival);
+        case Freshness::fresh:
+            break;
+    }
+    if (session.is<Ended>()) {
+        return context.drop(DropReason::sa_ended, arrival.path.remote);
+    }
+    auto opened = session.channel->open(arrival.view, arrival.bytes);
+    Inbound in{arrival.path, header, {}};
+    if (!opened) {
+        if (authentic_but_malformed(opened.error())) {
+            return refuse_malformed(session, context, in);
+        }
+        return context.drop(drop_reason(opened.error()), arrival.path.remote);
+    }
+    if (*opened) {
+        in.payloads = std::move((*opened)->payloads);
+        dispatch_request(session, context, in);
+    }
+}
+
+void dispatch_response(Session& session, Context& context, const Inbound& in) {
+    session.window.completed();
+    if (session.is<AuthSent>()) {
+        return auth::on_response(session, context, in);
+    }
+    std::vector<Write> moved = follow_peer(session, in.path);
+    informational::on_response(session, context, std::move(moved));
+}
+
+/// RFC 7296 2.21: errors in responses are never answered, but "should still cause the recipient to
+/// clean up the IKE state". An authentic response that makes no sense counts as one with nothing in
+/// it, which no exchange but INFORMATIONAL accepts.
+void receive_response(Session& session, Context& context, const Arrival& arrival) {
+    const Header& header = arrival.view.header;
+    const auto& outstanding = session.window.outstanding();
+    if (session.is<Ended>() || !outstanding || outstanding->id != header.message_id ||
+        outstanding->exchange != header.exchange) {
+        return context.drop(DropReason::unexpected_response, arrival.path.remote,
+                            "message ID " + std::to_string(header.message_id.value()));
+    }
+    auto opened = session.channel->open(arrival.view, arrival.bytes);
+    Inbound in{arrival.path, header, {}};
+    if (!opened && !authentic_but_malformed(opened.error())) {
+        return context.drop(drop_reason(opened.error()), arrival.path.remote);
+    }
+    if (opened) {
+        if (!*opened) {
+            return;
+        }
+        in.payloads = std::move((*opened)->payloads);
+    }
+    dispatch_response(session, context, in);
+}
+
+void give_up(Session& session, Context& context) {
+    const std::string tries = std::to_string(context.config.retransmit_tries + 1) + " tries";
+    if (session.is<InitSent>()) {
+        const auto refusal = session.in<InitSent>().refusal;
+        report(context, session, EventKind::peer_unreachable,
+               "no usable answer to IKE_SA_INIT after " + tries +
+                   (refusal ? "; the peer's last word was " + name(*refusal)
+                            : "; check the address, and that UDP ports 500 and 4500 get through"));
+    } else if (session.is<Deleting>()) {
+        report(context, session, EventKind::ike_sa_ended,
+               "IKE SA ended; the peer did not answer our DELETE after " + tries);
+    } else {
+        report(context, session, EventKind::peer_unreachable,
+               "peer does not answer after " + tries + "; the IKE SA and its Child SAs end");
+    }
+    end_now(session, context);
+}
+
+Header header_for(const Session& session, ExchangeType exchange, MessageId id) {
+    Header header;
+    header.initiator_spi = session.spis().initiator;
+    header.responder_spi = session.spis().responder;
+    header.exchange = exchange;
+    header.from_initiator = session.we_initiated;
+    header.message_id = id;
+    return header;
+}
+
+}  // namespace
+
+std::optional<PayloadType> unknown_critical(const std::vector<Payload>& payloads) {
+    for (const Payload& payload : payloads) {
+        if (payload.critical && std::holds_alternative<wire::ike::UnknownPayload>(payload.body)) {
+            return payload.type();
+        }
+    }
+    return std::nullopt;
+}
+
+void receive(Session& session, Context& context, const Arrival& arrival) {
+    const Header& header = arrival.view.header;
+    const Endpoint& remote = arrival.path.remote;
+    if (header.exchange == ExchangeType::ike_sa_init) {
+        if (session.is<InitSent>() && header.response) {
+            return sa_init::on_response(session, context, arrival);
+        }
+        return context.drop(
+            header.response ? DropReason::unexpected_response : DropReason::bad_init_header,
+            remote);
+    }
+    const SpiPair spis = session.spis();
+    if (!session.channel || header.from_initiator == session.we_initiated ||
+        header.initiator_spi != spis.initiator || header.responder_spi != spis.responder) {
+        return context.drop(DropReason::wrong_spi, remote);
+    }
+    // RFC 7296 1.5 and 2.21.4: what comes without protection "MUST NOT change the state of any
+    // existing SAs".
+    if (arrival.view.first_payload != PayloadType::encrypted &&
+        arrival.view.first_payload != PayloadType::encrypted_fragment) {
+        return context.drop(DropReason::unprotected, remote, name(arrival.view.first_payload));
+    }
+    if (header.response) {
+        receive_response(session, context, arrival);
+    } else {
+        receive_request(session, context, arrival);
+    }
+}
+
+void on_timer(Session& session, Context& context) {
+    const Instant now = context.now.instant;
+    if (auto* half_open = std::get_if<HalfOpen>(&session.state)) {
+        if (half_open->expires <= now) {
+            report(context, session, EventKind::peer_unreachable,
+                   "IKE_AUTH never came after our IKE_SA_INIT response; check that UDP port 4500 "
+                   "and large datagrams get through in both directions");
+            end_now(session, context);
+        }
+        return;
+    }
+    const auto& outstanding = session.window.outstanding();
+    if (session.is<Ended>() || !outstanding || outstanding->due > now) {
+        return;
+    }
+    if (!session.window.retry(now, retransmit_policy(context.config))) {
+        return give_up(session, context);
+    }
+    report(context, session, EventKind::retransmission,
+           name(outstanding->exchange) + " request " + std::to_string(outstanding->id.value()) +
+               " sent again, try " + std::to_string(outstanding->retransmissions + 1));
+    // RFC 7296 2.1: "A retransmission from the initiator MUST be bitwise identical to the original
+    // request."
+    act(session, context, {}, outstanding->datagrams);
+}
+
+void terminate(Session& session, Context& context) {
+    if (session.is<InitSent>()) {
+        report(context, session, EventKind::ike_sa_ended, "given up on request before IKE_AUTH");
+        end_now(session, context);
+    } else if (auto* waiting = std::get_if<AuthSent>(&session.state)) {
+        waiting->terminate_wanted = true;
+    } else if (auto* established = std::get_if<Established>(&session.state)) {
+        established->terminate_wanted = true;
+        if (!session.window.outstanding()) {
+            informational::send_delete(session, context);
+        }
+    }
+}
+
+void probe(Session& session, Context& context) {
+    if (session.is<Established>() && !session.window.outstanding()) {
+        request(session, context, ExchangeType::informational, {}, {}, Persist::claim);
+    }
+}
+
+void replaced(Session& session, Context& context) {
+    report(context, session, EventKind::ike_sa_ended,
+           "IKE SA ended: the peer began a new one with INITIAL_CONTACT");
+    end_now(session, context);
+}
+
+std::optional<Instant> deadline(const Session& session) {
+    if (const auto* half_open = std::get_if<HalfOpen>(&session.state)) {
+        return half_open->expires;
+    }
+    if (const auto* ended = std::get_if<Ended>(&session.state)) {
+        return ended->forget_at;
+    }
+    const auto& outstanding = session.window.outstanding();
+    return outstanding ? std::optional(outstanding->due) : std::nullopt;
+}
+
+RetransmitPolicy retransmit_policy(const EngineConfig& config) {
+    return {config.retransmit_first, config.retransmit_tries};
+}
+
+void respond(Session& session, Context& context, const Inbound& request,
+             const std::vector<Payload>& payloads, std::vector<Write> writes, Persist persist) {
+    Header header = header_for(session, request.header.exchange, request.header.message_id);
+    header.response = true;
+    std::vector<Bytes> datagrams =
+        session.channel->seal(header, payloads, session.fragmentation, context.random);
+    for (Write& write : follow_peer(session, request.path)) {
+        writes.push_back(std::move(write));
+        persist = Persist::claim;
+    }
+    session.window.answered({request.header.message_id, datagrams, persist == Persist::claim});
+    if (persist == Persist::claim) {
+        writes.emplace_back(claim_of(session, context.config));
+    }
+    // RFC 7296 2.11: "MUST respond to the address and port from which the request was received".
+    Action action{session.our_spi, std::move(writes), {}};
+    send_on(request.path, datagrams, action.send);
+    context.out.actions.push_back(std::move(action));
+}
+
+void request(Session& session, Context& context, ExchangeType exchange,
+             const std::vector<Payload>& payloads, std::vector<Write> writes, Persist persist) {
+    const Header header = header_for(session, exchange, session.window.next_request());
+    std::vector<Bytes> datagrams =
+        session.channel->seal(header, payloads, session.fragmentation, context.random);
+    session.window.sent(exchange, datagrams, context.now.instant,
+                        retransmit_policy(context.config));
+    if (persist == Persist::claim) {
+        writes.emplace_back(claim_of(session, context.config));
+    }
+    act(session, context, std::move(writes), datagrams);
+}
+
+void request_plain(Session& session, Context& context, Bytes datagram) {
+    session.window.sent(ExchangeType::ike_sa_init, {datagram}, context.now.instant,
+                        retransmit_policy(context.config));
+    act(session, context, {}, {std::move(datagram)});
+}
+
+void act(Session& session, Context& context, std::vector<Write> writes,
+         const std::vector<Bytes>& datagrams) {
+    Action action{session.our_spi, std::move(writes), {}};
+    send_on(session.path, datagrams, action.send);
+    context.out.actions.push_back(std::move(action));
+}
+
+Ending end(Session& session, Context& context) {
+    Established* known = std::get_if<Established>(&session.state);
+    if (auto* deleting = std::get_if<Deleting>(&session.state)) {
+        known = deleting->sa ? &*deleting->sa : nullptr;
+    }
+    Ending ending;
+    if (known != nullptr) {
+        ending.persist = Persist::claim;
+        for (const sa::ChildSaRecord& child : known->children) {
+            ending.writes.emplace_back(tombstone_of(child));
+        }
+    }
+    become(session, Ended{context.now.instant + linger});
+    session.window.completed();
+    if (ending.persist == Persist::claim) {
+        ending.writes.emplace_back(endpoint_of(session));
+    }
+    return ending;
+}
+
+void end_now(Session& session, Context& context) {
+    Ending ending = end(session, context);
+    session.in<Ended>().forget_at = context.now.instant;
+    if (ending.persist == Persist::claim) {
+        ending.writes.emplace_back(claim_of(session, context.config));
+        act(session, context, std::move(ending.writes), {});
+    }
+}
+
+std::vector<Write> follow_peer(Session& session, const Path& path) {
+    const bool established = session.is<Established>() || session.is<Deleting>();
+    // RFC 7296 2.23: "A host behind a NAT SHOULD NOT do this type of dynamic address update".
+    if (!established || !session.nat.peer_is_behind || session.nat.we_are_behind ||
+        session.path == path) {
+        return {};
+    }
+    session.path = path;
+    std::vector<Write> writes;
+    writes.emplace_back(endpoint_of(session));
+    return writes;
+}
+
+}  // namespace anyswan::ike

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// A session as the fleet's records: the claim from which any edge can go on, the facts of its
+// endpoint and Child SAs, their tombstones; and the way back from a claim.
+#pragma once
+
+#include "core/ike/session.h"
+
+namespace anyswan::ike {
+
+/// The IkeSa claim of a session that is Established or Deleting; once Ended its tombstone, without
+/// keys, but with the last response, so that any edge can repeat it.
+[[nodiscard]] sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config);
+[[nodiscard]] sa::EndpointRecord endpoint_of(const Session& session);
+/// A Child SA's end: the same SPIs and selectors, keys gone.
+[[nodiscard]] sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child);
+/// What the session remembers of a Child SA: all but the keys.
+[[nodiscard]] sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child);
+
+/// A row of `anyswan sa list`.
+[[nodiscard]] IkeSaSummary summary_of(const Session& session);
+
+/// Rebuilds the session of a claim that isn't ended. A request of ours that contains a DELETE of
+/// the IKE SA puts it into Deleting.
+[[nodiscard]] Session session_from(Adopt adopt, const EngineConfig& config, Now now);
+
+}  // namespace anyswan::ike

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The states of an IKE SA. Data that exists only in a state lives in it.
+//
+//   initiator                                          responder
+//
+//   Initiate                                           (no state: header checks, COOKIE, limits)
+//      |  HDR, SAi1, KEi, Ni  -->                          |
+//      v                                                   |
+//   InitSent --+ COOKIE, INVALID_KE_PAYLOAD:               |
+//      |  ^----+ begin again                               v
+//      |                     <--  HDR, SAr1, KEr, Nr    HalfOpen
+//      |  HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->         |      (no IKE_AUTH in time: Ended)
+//      v                                                   |
+//   AuthSent                                               v
+//      |            <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+//      +-------------------> Established <-----------------+
+//                                 |  we want its end:
+//                                 |  HDR, SK {D}  -->
+//                                 v
+//                             Deleting
+//                                 |  <--  HDR, SK {}
+//                                 v
+//                               Ended      answers repeated requests for a while, then is forgotten
+//
+// Every state may become Ended: refusal, authentication failure, silence of the peer, its DELETE.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "core/crypto/crypto.h"
+#include "core/sa/records.h"
+
+namespace anyswan::ike {
+
+/// Initiator, IKE_SA_INIT request sent.
+struct InitSent {
+    Bytes nonce;
+    std::unique_ptr<crypto::KeyExchange> key_exchange;
+    crypto::KeMethod method{};
+    Bytes cookie;   // to be sent back, empty if none was asked for
+    Bytes request;  // as sent last: what AUTH covers
+    unsigned restarts = 0;
+    /// The last error answer, which anyone can forge: named if nothing better comes.
+    std::optional<wire::ike::NotifyType> refusal;
+};
+
+/// Initiator, IKE_AUTH request sent.
+struct AuthSent {
+    Bytes init_response;
+    Bytes nonce_i;
+    Bytes nonce_r;
+    EspSpi inbound_spi;             // offered
+    bool terminate_wanted = false;  // Terminate came meanwhile
+};
+
+/// Responder, IKE_SA_INIT answered.
+struct HalfOpen {
+    Bytes init_request;
+    Bytes init_response;
+    Bytes nonce_i;
+    Bytes nonce_r;
+    Instant expires;
+};
+
+/// Both roles, authenticated. The tunnel is known from here on.
+struct Established {
+    wire::ike::Identification peer_id;
+    std::vector<sa::ChildSaRecord> children;  // without their keys
+    WallTime since;
+    bool terminate_wanted = false;  // to be done when the request in flight is answered
+};
+
+/// We sent a DELETE for the IKE SA, or told the peer that its AUTH failed (then `sa` is nothing:
+/// the store never heard of it).
+struct Deleting {
+    std::optional<Established> sa;
+};
+
+/// Gone, but for repeated requests.
+struct Ended {
+    Instant forget_at;
+};
+
+using State = std::variant<InitSent, AuthSent, HalfOpen, Established, Deleting, Ended>;
+
+inline constexpr std::array<const char*, std::variant_size_v<State>> state_names{
+    "init_sent", "auth_sent", "half_open", "established", "deleting", "ended"};
+
+/// Rows: from; columns: to; in the order of State.
+inline constexpr std::array<std::array<bool, std::variant_size_v<State>>,
+                            std::variant_size_v<State>>
+    transitions{{
+        // init_sent auth_sent half_open established deleting ended
+        {false, true, false, false, false, true},    // init_sent
+        {false, false, false, true, true, true},     // auth_sent
+        {false, false, false, true, false, true},    // half_open
+        {false, false, false, false, true, true},    // established
+        {false, false, false, false, false, true},   // deleting
+        {false, false, false, false, false, false},  // ended
+    }};
+
+}  // namespace anyswan::ike

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Another edge, or the same one after a restart, goes on with an IKE SA from its claim: the peer
+// must not notice. The network's checks hold N1 and N4 across owners.
+#include "core/ike/helpers.h"
+#include "core/ike/peer_test_tool.h"
+
+namespace anyswan::ike::test {
+namespace {
+
+using wire::ike::Delete;
+using wire::ike::ExchangeType;
+using wire::ike::ProtocolId;
+
+struct Takeover : testing::Test {
+    Takeover() {
+        world.initiate();
+        EXPECT_TRUE(world.up());
+    }
+    /// The fleet's edge dies; edge 9 wins the claim as the store has it and goes on.
+    void take_over() {
+        const IkeSpi spi = world.fleet.ike_sas.begin()->first;
+        sa::IkeSaRecord claim = world.fleet.ike_sas.at(spi).clone();
+        claim.epoch = claim.epoch.next();
+        claim.owner = EdgeId(9);
+        std::vector<sa::ChildSaRecord> children;
+        for (const auto& [inbound, child] : world.fleet.children) {
+            children.push_back(child.clone());
+        }
+        world.fleet.restart(9, 1234 + claim.epoch.value());
+        world.fleet.ike_sas[spi] = claim.clone();
+        world.tell(world.fleet, Adopt{std::move(claim), std::move(children)});
+    }
+    void customer_probes() {
+        world.tell(world.customer, ProbeLiveness{world.customer.ike_sas.begin()->first});
+    }
+    IkeSpi fleet_spi() { return world.fleet.ike_sas.begin()->first; }
+    Datagram last() { return world.trace.back().datagram; }
+
+    World world;
+};
+
+TEST_F(Takeover, ThePeerGoesOnAsIfNothingHappened) {
+    take_over();
+    world.deliver();
+    EXPECT_EQ(world.trace.size(), 4U) << "a takeover alone says nothing";
+    EXPECT_EQ(world.fleet.state(), "established");
+    customer_probes();
+    world.deliver();
+    world.tell(world.fleet, ProbeLiveness{fleet_spi()});
+    world.deliver();
+    EXPECT_TRUE(world.up());
+    EXPECT_EQ(world.fleet.ike_sa()->epoch, Epoch(2));
+    EXPECT_EQ(world.fleet.ike_sa()->owner, EdgeId(9));
+    world.tell(world.customer, Terminate{{"acme", "hq"}});
+    world.deliver();
+    EXPECT_EQ(world.customer.state(), "none");
+    EXPECT_EQ(world.fleet.live_children(), 0U);
+}
+
+TEST_F(Takeover, RepeatedIkeAuthGetsTheSameBytes) {
+    const Datagram request = world.trace[2].datagram;
+    const Datagram response = world.trace[3].datagram;
+    take_over();
+    const Outputs out = world.fleet.step(
+        world.now(), DatagramReceived{request.remote, request.local, request.bytes});
+    ASSERT_EQ(out.actions.size(), 1U);
+    EXPECT_EQ(out.actions[0].send.at(0).bytes, response.bytes);
+    EXPECT_TRUE(out.actions[0].writes.empty());
+}
+
+TEST_F(Takeover, OurRequestInFlightIsSentAgainWithTheSameBytes) {
+    world.cut = true;
+    world.tell(world.fleet, ProbeLiveness{fleet_spi()});
+    const Bytes bytes = last().bytes;
+    take_over();
+    EXPECT_EQ(last().bytes, bytes);
+    world.cut = false;
+    world.wait(2s);
+    EXPECT_EQ(last().bytes.size(), bytes.size());
+    EXPECT_FALSE(world.fleet.engine->next_deadline().has_value()) << "answered";
+    EXPECT_TRUE(world.up());
+    world.tell(world.fleet, ProbeLiveness{fleet_spi()});
+    world.deliver();
+    EXPECT_FALSE(world.fleet.engine->next_deadline().has_value());
+}
+
+TEST_F(Takeover, ADeleteInFlightIsFinished) {
+    world.cut = true;
+    world.tell(world.fleet, Terminate{{"acme", "hq"}});
+    take_over();
+    EXPECT_EQ(world.fleet.state(), "deleting");
+    world.cut = false;
+    world.wait(2s);
+    EXPECT_EQ(world.customer.state(), "none");
+    EXPECT_EQ(world.fleet.state(), "none");
+    EXPECT_EQ(world.fleet.live_children(), 0U);
+}
+
+TEST_F(Takeover, LivenessChecksThatTheStoreNeverSawAreNoGap) {
+    for (int i = 0; i < 5; ++i) {
+        customer_probes();
+        world.deliver();
+    }
+    EXPECT_EQ(world.fleet.ike_sa()->expected_request, MessageId(2)) << "the store is behind";
+    take_over();
+    customer_probes();
+    world.deliver();
+    EXPECT_FALSE(world.customer.engine->next_deadline().has_value()) << "answered";
+    // And a request that is written fixes the number.
+    world.tell(world.customer, Terminate{{"acme", "hq"}});
+    world.deliver();
+    EXPECT_EQ(world.fleet.state(), "none");
+    EXPECT_EQ(world.fleet.ike_sas.begin()->second.expected_request, MessageId(9));
+}
+
+TEST_F(Takeover, ALivenessCheckAnsweredByTwoOwnersHasOneAnswer) {
+    const auto before = static_cast<int>(world.trace.size());
+    world.faults = {{before + 1, Fault::drop}};  // the first owner's answer is lost
+    customer_probes();
+    world.deliver();
+    const Bytes first = last().bytes;
+    take_over();
+    world.wait(2s);
+    EXPECT_EQ(world.trace.at(static_cast<std::size_t>(before) + 3).datagram.bytes, first);
+    EXPECT_FALSE(world.customer.engine->next_deadline().has_value());
+}
+
+TEST_F(Takeover, AReplayedLivenessCheckDoesNotBlockThePeer) {
+    for (int i = 0; i < 3; ++i) {
+        customer_probes();
+        world.deliver();
+    }
+    const Datagram old = world.trace[4].datagram;
+    take_over();
+    world.tell(world.fleet, DatagramReceived{old.remote, old.local, old.bytes});
+    customer_probes();
+    world.deliver();
+    EXPECT_FALSE(world.customer.engine->next_deadline().has_value());
+}
+
+TEST_F(Takeover, OnceFixedTheWindowIsClosedUpwardsAgain) {
+    take_over();
+    PeerTool peer(*world.customer.ike_sa());
+    const auto say = [&](std::uint32_t id, ExchangeType exchange) {
+        return world.fleet.step(world.now(),
+                                DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 500),
+                                                 peer.request(exchange, MessageId(id), {})});
+    };
+    EXPECT_EQ(say(10, ExchangeType::informational).actions.size(), 1U);
+    EXPECT_EQ(say(12, ExchangeType::create_child_sa).actions.size(), 1U);
+    EXPECT_TRUE(say(14, ExchangeType::informational).actions.empty());
+    EXPECT_TRUE(say(11, ExchangeType::informational).actions.empty());
+    EXPECT_EQ(say(13, ExchangeType::informational).actions.size(), 1U);
+}
+
+TEST_F(Takeover, ThePeersDeleteOfAChildSaFindsItsFact) {
+    take_over();
+    const sa::ChildSaRecord child = world.fleet.child_sa()->clone();
+    Writer spi;
+    spi.u32(child.outbound_spi.value());
+    PeerTool peer(*world.customer.ike_sa());
+    const Bytes request = peer.request(ExchangeType::informational, MessageId(2),
+                                       {{Delete{ProtocolId::esp, 4, {std::move(spi).take()}}}});
+    const Outputs out = world.fleet.step(
+        world.now(), DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 500), request});
+    ASSERT_EQ(peer.open(out.actions.at(0).send.at(0).bytes).size(), 1U);
+    const sa::ChildSaRecord& tombstone = world.fleet.children.at(child.inbound_spi);
+    EXPECT_TRUE(tombstone.ended);
+    EXPECT_EQ(tombstone.remote_ts, child.remote_ts);
+    EXPECT_TRUE(tombstone.outbound.encr.empty());
+}
+
+TEST_F(Takeover, SeveralInARow) {
+    for (int i = 0; i < 4; ++i) {
+        take_over();
+        customer_probes();
+        world.deliver();
+        world.tell(world.fleet, ProbeLiveness{fleet_spi()});
+        world.deliver();
+        EXPECT_TRUE(world.up());
+    }
+    EXPECT_EQ(world.fleet.ike_sa()->epoch, Epoch(5));
+}
+
+TEST_F(Takeover, TheFormerOwnerFallsSilent) {
+    world.cut = true;
+    world.tell(world.fleet, ProbeLiveness{fleet_spi()});
+    const Outputs out = world.fleet.step(world.now(), LostOwnership{fleet_spi()});
+    EXPECT_TRUE(out.actions.empty());
+    EXPECT_TRUE(out.events.empty());
+    EXPECT_EQ(world.fleet.state(), "none");
+    EXPECT_FALSE(world.fleet.engine->next_deadline().has_value());
+    EXPECT_EQ(world.fleet.live_children(), 1U) << "its records are the new owner's";
+}
+
+TEST_F(Takeover, AnEndedClaimIsNotAdopted) {
+    world.tell(world.fleet, Terminate{{"acme", "hq"}});
+    world.deliver();
+    sa::IkeSaRecord tombstone = world.fleet.ike_sas.begin()->second.clone();
+    world.fleet.restart(7, 3);
+    world.tell(world.fleet, Adopt{std::move(tombstone)});
+    EXPECT_EQ(world.fleet.state(), "none");
+}
+
+}  // namespace
+}  // namespace anyswan::ike::test

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/sa/codec_values.h"
+
+#include <google/protobuf/unknown_field_set.h>
+
+#include <algorithm>
+
+#include "records.pb.h"
+
+namespace anyswan::sa {
+
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using google::protobuf::UnknownFieldSet;
+
+/// The string is the message's own and about to go: writing to it harms nobody.
+void wipe_string(const std::string& text) {
+    auto& owned = const_cast<std::string&>(text);
+    wipe(MutableBytes(reinterpret_cast<std::uint8_t*>(owned.data()), owned.size()));
+}
+
+void wipe_unknown(const UnknownFieldSet& fields) {
+    for (int i = 0; i < fields.field_count(); ++i) {
+        if (fields.field(i).type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED) {
+            wipe_string(fields.field(i).length_delimited());
+        }
+    }
+}
+
+void wipe_message(Message& message);
+
+void wipe_field(Message& message, const Reflection& reflection, const FieldDescriptor* field) {
+    const int count = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+        if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+            wipe_message(field->is_repeated()
+                             ? *reflection.MutableRepeatedMessage(&message, field, i)
+                             : *reflection.MutableMessage(&message, field));
+        } else if (field->type() == FieldDescriptor::TYPE_BYTES) {
+            std::string unused;
+            wipe_string(field->is_repeated()
+                            ? reflection.GetRepeatedStringReference(message, field, i, &unused)
+                            : reflection.GetStringReference(message, field, &unused));
+        }
+    }
+}
+
+void wipe_message(Message& message) {
+    const Reflection& reflection = *message.GetReflection();
+    std::vector<const FieldDescriptor*> set;
+    reflection.ListFields(message, &set);
+    for (const FieldDescriptor* field : set) {
+        wipe_field(message, reflection, field);
+    }
+    wipe_unknown(reflection.GetUnknownFields(message));
+}
+
+void put(const crypto::CipherSuite& value, v1::CipherSuite& message) {
+    message.set_encr(static_cast<std::uint32_t>(value.encr));
+    message.set_key_bits(value.key_bits);
+    message.set_integ(static_cast<std::uint32_t>(value.integ));
+}
+
+bool get(const v1::CipherSuite& message, crypto::CipherSuite& value) {
+    return get_narrow(message.encr(), value.encr) &&
+           get_narrow(message.key_bits(), value.key_bits) &&
+           get_narrow(message.integ(), value.integ);
+}
+
+}  // namespace
+
+WipeGuard::~WipeGuard() {
+    wipe_message(message_);
+}
+
+void put_bytes(ByteView bytes, std::string& field) {
+    field.assign(bytes.begin(), bytes.end());
+}
+
+void put(const TunnelId& value, v1::TunnelId& message) {
+    message.set_account(value.account);
+    message.set_name(value.name);
+}
+
+bool get(const v1::TunnelId& message, TunnelId& value) {
+    std::optional<TunnelId> id = TunnelId::parse(message.account() + "/" + message.name());
+    if (!id) {
+        return false;
+    }
+    value = std::move(*id);
+    return true;
+}
+
+void put(const wire::ike::Identification& value, v1::Identification& message) {
+    message.set_type(static_cast<std::uint32_t>(value.type));
+    put_bytes(value.data, *message.mutable_data());
+}
+
+bool get(const v1::Identification& message, wire::ike::Identification& value) {
+    value.data = to_bytes(bytes_of(message.data()));
+    return value.data.size() <= blob_size_max && get_narrow(message.type(), value.type);
+}
+
+void put(const Endpoint& value, v1::Endpoint& message) {
+    put_bytes(value.address.bytes(), *message.mutable_address());
+    message.set_port(value.port);
+}
+
+bool get(const v1::Endpoint& message, Endpoint& value) {
+    return get_address(message.address(), value.address) && get_narrow(message.port(), value.port);
+}
+
+void put(const IpPrefix& value, v1::Prefix& message) {
+    put_bytes(value.address.bytes(), *message.mutable_address());
+    message.set_length(value.length);
+}
+
+bool get(const v1::Prefix& message, IpPrefix& value) {
+    if (!get_address(message.address(), value.address) ||
+        message.length() > value.address.bit_length()) {
+        return false;
+    }
+    value.length = static_cast<std::uint8_t>(message.length());
+    const std::optional<IpPrefix> without_host_bits = IpPrefix::parse(value.to_string());
+    return without_host_bits == value;
+}
+
+void put(const wire::ike::TrafficSelector& value, v1::TrafficSelector& message) {
+    message.set_ip_protocol(value.ip_protocol);
+    message.set_start_port(value.start_port);
+    message.set_end_port(value.end_port);
+    put_bytes(value.first.bytes(), *message.mutable_first());
+    put_bytes(value.last.bytes(), *message.mutable_last());
+}
+
+bool get(const v1::TrafficSelector& message, wire::ike::TrafficSelector& value) {
+    return get_narrow(message.ip_protocol(), value.ip_protocol) &&
+           get_narrow(message.start_port(), value.start_port) &&
+           get_narrow(message.end_port(), value.end_port) &&
+           get_address(message.first(), value.first) && get_address(message.last(), value.last) &&
+           value.first.family() == value.last.family() && value.first <= value.last;
+}
+
+void put(const crypto::IkeSuite& value, v1::IkeSuite& message) {
+    put(value.cipher, *message.mutable_cipher());
+    message.set_prf(static_cast<std::uint32_t>(value.prf));
+    message.set_ke(static_cast<std::uint32_t>(value.ke));
+}
+
+bool get(const v1::IkeSuite& message, crypto::IkeSuite& value) {
+    return get(message.cipher(), value.cipher) && get_narrow(message.prf(), value.prf) &&
+           get_narrow(message.ke(), value.ke);
+}
+
+void put(const crypto::EspSuite& value, v1::EspSuite& message) {
+    put(value.cipher, *message.mutable_cipher());
+    message.set_sn(static_cast<std::uint32_t>(value.sn));
+    message.set_ke(static_cast<std::uint32_t>(value.ke));
+}
+
+bool get(const v1::EspSuite& message, crypto::EspSuite& value) {
+    return get(message.cipher(), value.cipher) && get_narrow(message.sn(), value.sn) &&
+           get_narrow(message.ke(), value.ke);
+}
+
+void put(const ChildKeys& value, v1::ChildKeys& message) {
+    put_bytes(value.encr.reveal(), *message.mutable_encr());
+    put_bytes(value.integ.reveal(), *message.mutable_integ());
+}
+
+bool get(const v1::ChildKeys& message, ChildKeys& value) {
+    return get_secret(message.encr(), value.encr) && get_secret(message.integ(), value.integ);
+}
+
+void put(const RequestInFlight& value, v1::RequestInFlight& message) {
+    message.set_message_id(value.message_id.value());
+    put_datagrams(value.datagrams, *message.mutable_datagrams());
+}
+
+bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
+    value.message_id = MessageId(message.message_id());
+    return get_datagrams(message.datagrams(), value.datagrams);
+}
+
+bool get_address(const std::string& field, IpAddress& value) {
+    const std::optional<IpAddress> address = IpAddress::from_bytes(bytes_of(field));
+    value = address.value_or(IpAddress());
+    return address.has_value();
+}
+
+bool get_secret(const std::string& field, Secret& value) {
+    value = Secret::copy_of(bytes_of(field));
+    return value.size() <= secret_size_max;
+}
+
+bool get_text(const std::string& field, std::string& value) {
+    value = field;
+    return value.size() <= text_size_max &&
+           std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
+bool get_sender_rule(v1::SenderRule field, SenderRule& value) {
+    value = static_cast<SenderRule>(field);
+    return v1::SenderRule_IsValid(field);
+}
+
+void put_datagrams(const std::vector<Bytes>& values,
+                   google::protobuf::RepeatedPtrField<std::string>& list) {
+    for (const Bytes& value : values) {
+        put_bytes(value, *list.Add());
+    }
+}
+
+bool get_datagrams(const google::protobuf::RepeatedPtrField<std::string>& list,
+                   std::vector<Bytes>& values) {
+    if (static_cast<std::size_t>(list.size()) > list_size_max) {
+        return false;
+    }
+    for (const std::string& datagram : list) {
+        if (datagram.size() > blob_size_max) {
+            return false;
+        }
+        values.push_back(to_bytes(bytes_of(datagram)));
+    }
+    return true;
+}
+
+}  // namespace anyswan::sa
