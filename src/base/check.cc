@@ -6,9 +6,9 @@
 
 namespace anyswan {
 
-void check_failed(const char* what, const std::source_location& where) {
+void check_failed(const char* what, const CodeLocation& where) {
     std::fprintf(stderr, "anyswan: internal error: %s (%s:%u, %s). Please report this line.\n",
-                 what, where.file_name(), where.line(), where.function_name());
+                 what, where.file, where.line, where.function);
     std::abort();
 }
 

@@ -5,15 +5,25 @@
 // trouble (see Result).
 #pragma once
 
-#include <source_location>
-
 namespace anyswan {
 
-[[noreturn]] void check_failed(const char* what, const std::source_location& where);
+/// Where a check stands: std::source_location in a form that Clang 14 has too.
+struct CodeLocation {
+    const char* file;
+    unsigned line;
+    const char* function;
+    static constexpr CodeLocation current(const char* file = __builtin_FILE(),
+                                          unsigned line = __builtin_LINE(),
+                                          const char* function = __builtin_FUNCTION()) {
+        return {file, line, function};
+    }
+};
+
+[[noreturn]] void check_failed(const char* what, const CodeLocation& where);
 
 /// Aborts the process, naming file and line, unless `condition` holds.
 inline void check(bool condition, const char* what = "check failed",
-                  const std::source_location& where = std::source_location::current()) {
+                  const CodeLocation& where = CodeLocation::current()) {
     if (!condition) [[unlikely]] {
         check_failed(what, where);
     }

@@ -58,7 +58,7 @@ StoreChoice read_store(TableReader& root, const std::string& state_dir) {
         nats.fleet = table->parsed<std::string>("fleet", name_form, parse_name, "anyswan");
         nats.replicas = static_cast<int>(table->number("replicas", {1, 5}, 1));
         nats.user = table->text("user", "");
-        nats.password = table->text("password", "");
+        nats.password = Secret::copy_of(as_bytes(table->text("password", "")));
         nats.ca_file = table->text("ca", "");
         nats.cert_file = table->text("cert", "");
         nats.key_file = table->text("key", "");

@@ -21,7 +21,9 @@ struct NatsStore {
     std::vector<std::string> urls;
     std::string fleet = "anyswan";  // prefix of the buckets and subjects
     int replicas = 1;
-    std::string user, password, ca_file, cert_file, key_file;
+    std::string user;
+    Secret password;
+    std::string ca_file, cert_file, key_file;
 };
 struct MemoryStore {};
 using StoreChoice = std::variant<SqliteStore, NatsStore, MemoryStore>;

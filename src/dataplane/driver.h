@@ -50,7 +50,8 @@ struct RemoveRoute {
     IpPrefix prefix;
 };
 /// Answer to NeedSequence: this edge may use numbers first..last on the SA's outbound side. A grant
-/// that follows on the last one extends it; a higher `first` skips.
+/// that follows on the last one extends it; a higher `first` skips. SAs whose peer doesn't check
+/// replay (sender rule `spread`, RFC 9827's unspecified numbers) need none: each edge counts.
 struct GrantSequence {
     EspSpi inbound_spi;
     SequenceNumber first;
@@ -69,7 +70,8 @@ using Change = std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEn
                             RemoveRoute, GrantSequence, RevokeSequence, DenySpi>;
 
 /// Packets for the peer wait, or soon will: numbers are needed. `used_up_to` is the highest number
-/// used (0 none); `rate` is the recent sending rate in packets per second.
+/// used (0 none); `rate` is the recent sending rate in packets per second. Repeated every 200 ms
+/// while packets wait unanswered; they wait for up to a second.
 struct NeedSequence {
     EspSpi inbound_spi;
     SequenceNumber used_up_to;
@@ -100,7 +102,13 @@ struct SaFailed {
     std::string why;
 };
 
-using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed>;
+/// The driver could not set up an account's routing domain, or one of its routes.
+struct DomainFailed {
+    std::string account;
+    std::string why;
+};
+
+using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, DomainFailed>;
 
 /// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500).
 struct IkeDatagram {

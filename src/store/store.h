@@ -130,7 +130,7 @@ public:
     /// `pattern` may end in ".*" (one token). A publisher gets its own messages too.
     virtual void subscribe(const std::string& pattern, std::function<void(BusMessage)> handler) = 0;
 
-    /// Tells the present state soon, then each change. Connected: facts and claims can be written.
+    /// Tells the present state soon, then each change of it or of its reason. Connected: facts and claims can be written.
     virtual void on_link_state(std::function<void(LinkState, std::string why)> handler) = 0;
     [[nodiscard]] virtual LinkState link_state() const = 0;
     /// "sqlite /var/lib/...", "nats 2.9.10, 1 server, replicas 1".

@@ -11,6 +11,10 @@
 
 #include "base/random.h"
 
+#ifndef ANYSWAN_TEST_DATA
+#define ANYSWAN_TEST_DATA "tests/data"  // the build says where that is
+#endif
+
 namespace anyswan::vectors {
 
 /// Parses tests/data/`path`. A missing or broken file fails the test and gives null.

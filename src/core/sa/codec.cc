@@ -3,6 +3,7 @@
 #include "core/sa/codec.h"
 
 #include "core/sa/codec_values.h"
+#include "records.pb.h"
 
 namespace anyswan::sa {
 
@@ -14,7 +15,9 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     put(record.id, *message.mutable_id());
     put(record.local_id, *message.mutable_local_id());
     put(record.remote_id, *message.mutable_remote_id());
-    put_bytes(record.psk.reveal(), *message.mutable_psk());
+    if (!record.ended) {
+        put_bytes(record.psk.reveal(), *message.mutable_psk());
+    }
     put_list(record.remote_addresses, *message.mutable_remote_addresses());
     put_list(record.ike_suites, *message.mutable_ike_suites());
     put_list(record.esp_suites, *message.mutable_esp_suites());

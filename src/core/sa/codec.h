@@ -12,7 +12,8 @@
 namespace anyswan::sa {
 
 [[nodiscard]] RecordKind kind_of(const Record& record);
-/// The record in clear: key material (N7), so the bytes live in a Secret.
+/// The record in clear: key material (N7), so the bytes live in a Secret. Tombstones go without
+/// their keys, whatever the record holds.
 [[nodiscard]] Secret encode_record(const Record& record);
 /// Nothing: not a valid record of this kind.
 [[nodiscard]] std::optional<Record> decode_record(RecordKind kind, ByteView bytes);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sa/codec_values.h"
+#include "records.pb.h"
 
 namespace anyswan::sa {
 

@@ -8,6 +8,7 @@
 
 #include "core/sa/codec_values.h"
 #include "core/sa/samples_test.h"
+#include "records.pb.h"
 
 namespace anyswan::sa {
 namespace {
@@ -236,6 +237,13 @@ TEST(Codec, TombstonesCarryNoKeys) {
     ASSERT_TRUE(decoded.has_value());
     EXPECT_TRUE(std::get<ChildSaRecord>(*decoded).inbound.encr.empty());
     EXPECT_TRUE(std::get<ChildSaRecord>(*decoded).outbound.integ.empty());
+
+    TunnelRecord tunnel = samples::tunnel();
+    tunnel.ended = true;
+    const auto deleted = decode_record(RecordKind::tunnel, encoded(tunnel.clone()));
+    ASSERT_TRUE(deleted.has_value());
+    EXPECT_TRUE(std::get<TunnelRecord>(*deleted).psk.empty());
+    EXPECT_TRUE(std::get<TunnelRecord>(*deleted).ended);
 
     IkeSaRecord ike = samples::ike_sa();
     ike.ended = true;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sa/codec_values.h"
 
-#include <google/protobuf/message.h>
 #include <google/protobuf/unknown_field_set.h>
 
 #include <algorithm>
+
+#include "records.pb.h"
 
 namespace anyswan::sa {
 

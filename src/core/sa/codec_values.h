@@ -5,8 +5,24 @@
 // valid value.
 #pragma once
 
+#include <google/protobuf/message.h>
+#include <google/protobuf/repeated_field.h>
+
 #include "core/sa/codec.h"
-#include "records.pb.h"
+
+// Generated from records.proto.
+namespace anyswan::v1 {
+class ChildKeys;
+class Endpoint;
+class EspSuite;
+class Identification;
+class IkeSuite;
+class Prefix;
+class RequestInFlight;
+class TrafficSelector;
+class TunnelId;
+enum SenderRule : int;
+}  // namespace anyswan::v1
 
 namespace anyswan::sa {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/sa/fact_table.h"
 
+#include <functional>
 #include <tuple>
 
 namespace anyswan::sa {
@@ -17,6 +18,20 @@ bool has_ended(const Record& record) {
         record);
 }
 
+namespace {
+
+/// Whether a key's tombstone is the last word on it: the SPI in the key is never used again.
+bool end_is_final(RecordKind kind) {
+    return kind == RecordKind::child_sa || kind == RecordKind::endpoint ||
+           kind == RecordKind::ike_sa;
+}
+
+bool ended_for_good(const Fact& fact) {
+    return fact.ended && end_is_final(fact.header.kind);
+}
+
+}  // namespace
+
 FactVerdict FactTable::judge_unopened(const Entry& held, const EnvelopeHeader& header,
                                       ByteView envelope) {
     const Fact& fact = held.fact;
@@ -26,20 +41,22 @@ FactVerdict FactTable::judge_unopened(const Entry& held, const EnvelopeHeader& h
     if (header.version == fact.header.version && equal(envelope, fact.envelope)) {
         return FactVerdict::same;
     }
-    // A lower version may be a tombstone, and then wins over what lives.
-    return header.version < fact.header.version && fact.ended ? FactVerdict::stale
-                                                              : FactVerdict::newer;
+    // A lower version may be a tombstone, and then wins over an SA that lives.
+    const bool may_win =
+        header.version >= fact.header.version || (end_is_final(header.kind) && !fact.ended);
+    return may_win ? FactVerdict::newer : FactVerdict::stale;
 }
 
 FactVerdict FactTable::judge(const Entry& held, const Fact& arrived) {
     const Fact& fact = held.fact;
     if (held.deleted) {
-        const bool came_back = fact.ended && !arrived.ended;
+        const bool came_back = ended_for_good(fact) && !arrived.ended;
         return arrived.header.version > fact.header.version && !came_back ? FactVerdict::newer
                                                                           : FactVerdict::stale;
     }
     const auto rank = [](const Fact& of) {
-        return std::tie(of.ended, of.header.version, of.envelope);
+        return std::make_tuple(ended_for_good(of), of.header.version, of.ended,
+                               std::cref(of.envelope));
     };
     if (rank(arrived) == rank(fact)) {
         return FactVerdict::same;

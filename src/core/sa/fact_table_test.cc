@@ -82,6 +82,22 @@ TEST(FactTable, WhatHasEndedStaysEnded) {  // N6
     EXPECT_EQ(table.counts().ended, 1U);
 }
 
+TEST(FactTable, ADeletedTunnelsNameCanBeGivenAgain) {
+    FactTable table;
+    const auto put = [&](std::uint64_t counter, const char* text, bool ended) {
+        return table.apply({RecordKind::tunnel, "t", {Epoch(1), counter}, 1}, to_bytes(text), ended,
+                           store);
+    };
+    EXPECT_EQ(put(1, "first", false), FactVerdict::newer);
+    EXPECT_EQ(put(2, "deleted", true), FactVerdict::newer);
+    EXPECT_EQ(put(1, "first", false), FactVerdict::stale);
+    EXPECT_EQ(put(3, "second", false), FactVerdict::newer);
+    EXPECT_EQ(put(2, "deleted", true), FactVerdict::stale);
+    EXPECT_EQ(content(table, "t"), "second");
+    EXPECT_EQ(table.sift({RecordKind::tunnel, "t", {Epoch(1), 2}, 1}, as_bytes("x"), fast),
+              FactVerdict::stale);
+}
+
 TEST(FactTable, OneVersionWithTwoContentsConvergesAndIsCounted) {
     FactTable first, second;
     const Written x{"a", 1, 1, "xxx"};

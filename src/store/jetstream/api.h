@@ -47,7 +47,7 @@ struct ServerSeen {
     std::string name;
     ServerVersion version;
 };
-/// The server that answered $SYS.REQ.ACCOUNT.PING.STATZ.
+/// The server that answered $SYS.REQ.ACCOUNT.PING.STATZ, if it keeps streams.
 [[nodiscard]] std::optional<ServerSeen> parse_ping(ByteView json);
 /// Why these servers must not keep our claims with so many replicas, or nothing.
 [[nodiscard]] std::optional<std::string> refuse_servers(const std::vector<ServerSeen>& servers,

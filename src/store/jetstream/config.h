@@ -13,6 +13,8 @@ namespace anyswan::store {
 struct JetStreamConfig {
     /// nats://host:port or tls://host:port, one or more of the same cluster.
     std::vector<std::string> urls;
+    /// Connect to no other server of their cluster than these.
+    bool only_named_servers = false;
     /// Name of the fleet, [a-z0-9-]: leads the names of streams and subjects.
     std::string fleet;
     /// Copies of each stream that the servers keep. More than 1 needs servers >= 2.9.21.

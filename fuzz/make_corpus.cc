@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// make_corpus CAPTURES OUT: seeds for the fuzz targets, from the captures' datagrams and
+// plaintexts.
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "fixed_keys.h"
+
+namespace {
+
+using namespace anyswan;
+
+/// Writes seeds of one target as numbered files.
+class Corpus {
+public:
+    explicit Corpus(std::filesystem::path folder) : folder_(std::move(folder)) {
+        std::filesystem::create_directories(folder_);
+    }
+    void add(ByteView seed) {
+        std::ofstream file(folder_ / std::to_string(count_++), std::ios::binary);
+        file.write(reinterpret_cast<const char*>(seed.data()),
+                   static_cast<std::streamsize>(seed.size()));
+    }
+
+private:
+    std::filesystem::path folder_;
+    std::size_t count_ = 0;
+};
+
+/// `plain` cut into three fragments, in the form of reassembly_fuzz.cc.
+Bytes fragments_of(std::uint8_t first, ByteView plain) {
+    constexpr std::uint8_t total = 3;
+    Writer out;
+    for (std::uint8_t number = 1; number <= total; ++number) {
+        const std::size_t begin = plain.size() * (number - 1U) / total;
+        const std::size_t end = plain.size() * number / total;
+        out.u8(number);
+        out.u8(total);
+        out.u8(number == 1 ? first : 0);
+        out.u16(static_cast<std::uint16_t>(end - begin));
+        out.append(plain.subspan(begin, end - begin));
+    }
+    return std::move(out).take();
+}
+
+struct Corpora {
+    explicit Corpora(const std::filesystem::path& out)
+        : message(out / "message"),
+          chain(out / "chain"),
+          open(out / "open"),
+          reassembly(out / "reassembly") {}
+    Corpus message, chain, open, reassembly;
+
+    void add_event(const nlohmann::json& event) {
+        if (event.contains("wire") && event["wire"].is_string()) {
+            message.add(*from_hex(event["wire"].get<std::string>()));
+        }
+        if (!event.contains("first_payload")) {
+            return;
+        }
+        const auto first = event["first_payload"].get<std::uint8_t>();
+        const Bytes plain = *from_hex(event["plain"].get<std::string>());
+        chain.add(concat({Bytes{first}, plain}));
+        reassembly.add(fragments_of(first, plain));
+        for (const std::uint8_t choice : {std::uint8_t{0}, std::uint8_t{1}}) {
+            const Bytes iv(choice == 0 ? 8 : 16);
+            const Bytes padding(choice == 0 ? 0 : 15 - plain.size() % 16);
+            const Bytes sealed = fuzz::fixed_protector(choice).seal_with_iv(
+                {}, wire::ike::PayloadType(first), plain, iv, padding);
+            open.add(concat({Bytes{choice}, sealed}));
+            open.add(concat({Bytes{choice, first}, plain, padding,
+                             Bytes{static_cast<std::uint8_t>(padding.size())}}));
+        }
+    }
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    check(argc == 3, "usage: make_corpus CAPTURES OUT");
+    Corpora corpora(argv[2]);
+    for (const auto& folder : std::filesystem::directory_iterator(argv[1])) {
+        if (!folder.is_directory()) {
+            continue;
+        }
+        std::ifstream file(folder.path() / "vector.json");
+        const auto vector = nlohmann::json::parse(file);
+        for (const auto& event : vector.at("events")) {
+            corpora.add_event(event);
+        }
+    }
+    return 0;
+}

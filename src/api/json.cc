@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/json.h"
+
+#include <array>
+
+namespace anyswan::api {
+
+namespace {
+
+std::string hex(EspSpi spi) {
+    std::array<std::uint8_t, 4> raw{};
+    store_u32(raw, spi.value());
+    return to_hex(raw);
+}
+
+std::string hex(IkeSpi spi) {
+    std::array<std::uint8_t, 8> raw{};
+    store_u64(raw, spi.value());
+    return to_hex(raw);
+}
+
+template <class T>
+Json texts(const std::vector<T>& values) {
+    Json list = Json::array();
+    for (const T& value : values) {
+        list.push_back(value.to_string());
+    }
+    return list;
+}
+
+template <class T>
+Json suites(const std::vector<T>& values) {
+    Json list = Json::array();
+    for (const T& value : values) {
+        list.push_back(crypto::to_string(value));
+    }
+    return list;
+}
+
+double milliseconds(std::int64_t ns) {
+    return static_cast<double>(ns / 1000) / 1000.0;
+}
+
+}  // namespace
+
+Json to_json(const sa::TunnelRecord& tunnel) {
+    return {{"id", tunnel.id.to_string()},
+            {"local_id", tunnel.local_id.to_string()},
+            {"remote_id", tunnel.remote_id.to_string()},
+            {"psk", "***"},
+            {"remote_addresses", texts(tunnel.remote_addresses)},
+            {"ike", suites(tunnel.ike_suites)},
+            {"esp", suites(tunnel.esp_suites)},
+            {"local_prefixes", texts(tunnel.local_prefixes)},
+            {"remote_prefixes", texts(tunnel.remote_prefixes)},
+            {"sender_rule", sa::name(tunnel.sender_rule)},
+            {"nat_traversal", tunnel.nat_traversal == sa::NatTraversal::force ? "force" : "auto"},
+            {"child_lifetime_s", tunnel.child_lifetime_s},
+            {"ike_lifetime_s", tunnel.ike_lifetime_s},
+            {"dpd_s", tunnel.dpd_s},
+            {"replay_window", tunnel.replay_window}};
+}
+
+Json to_json(const edge::ChildRow& row) {
+    const sa::ChildSaRecord& record = *row.record;
+    Json json{{"tunnel", record.tunnel.to_string()},
+              {"inbound_spi", hex(record.inbound_spi)},
+              {"outbound_spi", hex(record.outbound_spi)},
+              {"ike_spi", hex(record.ike_spi)},
+              {"suite", crypto::to_string(record.suite)},
+              {"local_ts", texts(record.local_ts)},
+              {"remote_ts", texts(record.remote_ts)},
+              {"negotiated_on", record.negotiated_on},
+              {"published_at_ns", record.published_at.unix_ns},
+              {"expires_at_ns", record.expires_at.unix_ns},
+              {"sender", row.sender},
+              {"state", row.trouble.empty() ? (row.applied_at ? "applied" : "waiting") : "failed"},
+              {"bytes_in", row.usage.bytes_in},
+              {"packets_in", row.usage.packets_in},
+              {"bytes_out", row.usage.bytes_out},
+              {"packets_out", row.usage.packets_out}};
+    if (row.applied_at) {
+        json["applied_at_ns"] = row.applied_at->unix_ns;
+        json["applied_ms"] = milliseconds(row.applied_at->unix_ns - record.published_at.unix_ns);
+    }
+    if (row.endpoint) {
+        json["peer"] = row.endpoint->remote.to_string();
+        json["local"] = row.endpoint->local.to_string();
+        json["udp_encapsulation"] = row.endpoint->udp_encapsulation;
+    }
+    if (!row.trouble.empty()) {
+        json["trouble"] = row.trouble;
+    }
+    return json;
+}
+
+Json to_json(const ike::IkeSaSummary& sa) {
+    Json children = Json::array();
+    for (const EspSpi spi : sa.children) {
+        children.push_back(hex(spi));
+    }
+    return {{"our_spi", hex(sa.our_spi)},
+            {"peer_spi", hex(sa.peer_spi)},
+            {"tunnel", sa.tunnel.name.empty() ? "" : sa.tunnel.to_string()},
+            {"state", sa.state},
+            {"local", sa.local.to_string()},
+            {"peer", sa.remote.to_string()},
+            {"suite", sa.suite},
+            {"role", sa.we_initiated ? "initiator" : "responder"},
+            {"child_sas", children}};
+}
+
+Json edge_json(const edge::Edge& edge) {
+    const edge::Heartbeat now = edge.status();
+    return {{"name", now.edge},
+            {"id", now.id.value()},
+            {"site", now.site},
+            {"address", now.address.to_string()},
+            {"anycast", texts(edge.config().anycast)},
+            {"incarnation", now.incarnation.value()},
+            {"in_step", now.in_step},
+            {"serving", edge.serving()},
+            {"applied_revision", now.applied.value()},
+            {"store", {{"text", edge.store_text()}, {"connected", edge.store_connected()}}},
+            {"dataplane", edge.driver_text()},
+            {"child_sas", now.child_sas},
+            {"ike_sas", now.ike_sas}};
+}
+
+Json fleet_json(const edge::Edge& edge) {
+    const std::int64_t now = edge::read_clocks().wall.unix_ns;
+    Json list = Json::array();
+    for (const edge::FleetMember& member : edge.fleet()) {
+        const edge::Heartbeat& beat = member.last;
+        list.push_back({{"name", beat.edge},
+                        {"id", beat.id.value()},
+                        {"site", beat.site},
+                        {"address", beat.address.to_string()},
+                        {"alive", member.alive},
+                        {"in_step", member.alive && beat.in_step},
+                        {"applied_revision", beat.applied.value()},
+                        {"lag_ms", beat.lag_ms},
+                        {"child_sas", beat.child_sas},
+                        {"ike_sas", beat.ike_sas},
+                        {"heard_ms_ago", (now - beat.sent_at.unix_ns) / 1'000'000}});
+    }
+    return {{"asked", edge.config().name}, {"store", edge.store_text()}, {"edges", list}};
+}
+
+Json sas_json(const edge::Edge& edge) {
+    Json ike = Json::array();
+    for (const ike::IkeSaSummary& sa : edge.ike_sas()) {
+        ike.push_back(to_json(sa));
+    }
+    Json child = Json::array();
+    for (const edge::ChildRow& row : edge.child_sas()) {
+        child.push_back(to_json(row));
+    }
+    return {{"edge", edge.config().name}, {"ike_sas", ike}, {"child_sas", child}};
+}
+
+}  // namespace anyswan::api

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/routes.h"
+
+#include <algorithm>
+
+#include "api/json.h"
+#include "config/config.h"
+
+namespace anyswan::api {
+
+namespace {
+
+using Respond = std::function<void(Response)>;
+
+Response ok(const Json& json) {
+    return {200, "application/json", json.dump() + "\n"};
+}
+
+Response error(int status, const std::string& message) {
+    return {status, "application/json", Json{{"error", message}}.dump() + "\n"};
+}
+
+const char* word(edge::Written written) {
+    return written == edge::Written::durable ? "durable" : "deferred";
+}
+
+/// Answers once all tunnels are written.
+void put_tunnels(edge::Edge& edge, const Request& request, const Respond& respond) {
+    auto tunnels = config::parse_tunnels(request.body, "request");
+    if (!tunnels) {
+        respond(error(400, tunnels.error().message));
+        return;
+    }
+    struct Progress {
+        Json applied = Json::array();
+        std::size_t open = 0;
+    };
+    const auto progress = std::make_shared<Progress>();
+    progress->open = tunnels->size();
+    for (const sa::TunnelRecord& tunnel : *tunnels) {
+        edge.apply_tunnel(tunnel, [progress, respond, id = tunnel.id](edge::Written written) {
+            progress->applied.push_back({{"id", id.to_string()}, {"written", word(written)}});
+            if (--progress->open == 0) {
+                respond(ok({{"applied", progress->applied}}));
+            }
+        });
+    }
+}
+
+void one_tunnel(edge::Edge& edge, const Request& request, const std::string& text,
+                const Respond& respond) {
+    const auto id = sa::TunnelId::parse(text);
+    const sa::TunnelRecord* tunnel = id ? edge.tunnels().by_id(*id) : nullptr;
+    if (tunnel == nullptr) {
+        respond(error(404,
+                      "there is no tunnel \"" + text + "\"; `anyswan tunnel list` names them all"));
+        return;
+    }
+    if (request.method == "DELETE") {
+        edge.delete_tunnel(*id, [respond, text](edge::Written written) {
+            respond(ok({{"deleted", text}, {"written", word(written)}}));
+        });
+        return;
+    }
+    Json json = to_json(*tunnel);
+    json["child_sas"] = Json::array();
+    for (const edge::ChildRow& row : edge.child_sas()) {
+        if (row.record->tunnel == *id) {
+            json["child_sas"].push_back(to_json(row));
+        }
+    }
+    respond(ok(json));
+}
+
+Response metrics(const edge::Edge& edge) {
+    std::string text;
+    for (const auto& [name, value] : edge.counters()) {
+        text += "anyswan_" + name + "{edge=\"" + edge.config().name + "\"} " +
+                std::to_string(value) + "\n";
+    }
+    return {200, "text/plain; version=0.0.4", text};
+}
+
+Response get(const edge::Edge& edge, const std::string& path) {
+    if (path == "/v1/edge") {
+        return ok(edge_json(edge));
+    }
+    if (path == "/v1/fleet") {
+        return ok(fleet_json(edge));
+    }
+    if (path == "/v1/sas") {
+        return ok(sas_json(edge));
+    }
+    if (path == "/v1/tunnels") {
+        Json list = Json::array();
+        for (const auto& [id, tunnel] : edge.tunnels().all()) {
+            list.push_back(to_json(tunnel));
+        }
+        return ok(list);
+    }
+    if (path == "/v1/counters") {
+        return ok(Json(edge.counters()));
+    }
+    if (path == "/metrics") {
+        return metrics(edge);
+    }
+    return error(404, "no such resource: " + path + "; docs/api.md lists them");
+}
+
+}  // namespace
+
+void answer(edge::Edge& edge, const Request& request, std::function<void(Response)> respond) {
+    static const std::string tunnel_prefix = "/v1/tunnels/";
+    if (request.path == "/v1/tunnels" && request.method == "PUT") {
+        put_tunnels(edge, request, respond);
+    } else if (request.path.starts_with(tunnel_prefix) &&
+               (request.method == "GET" || request.method == "DELETE")) {
+        one_tunnel(edge, request, request.path.substr(tunnel_prefix.size()), respond);
+    } else if (request.method == "GET") {
+        respond(get(edge, request.path));
+    } else {
+        respond(error(405, request.method + " is not possible on " + request.path));
+    }
+}
+
+}  // namespace anyswan::api

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/cli.h"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/commands.h"
+#include "cli/completion.h"
+#include "cli/daemon.h"
+
+namespace anyswan::cli {
+
+namespace {
+
+constexpr const char* intro =
+    "anyswan: one IPsec tunnel to one anycast address reaches every edge of a fleet.\n\n"
+    "First steps, on one machine:\n"
+    "  anyswan keygen > fleet.key && chmod 600 fleet.key   a fleet key, the same for all edges\n"
+    "  anyswan config check edge.toml                      is my configuration good?\n"
+    "  anyswan edge -c edge.toml                           run an edge\n"
+    "  anyswan apply -f tunnels.toml                       give the fleet its tunnels\n"
+    "  anyswan fleet status; anyswan sa list               see what it does\n\n"
+    "docs/configuration.md shows every option of every file; docs/api.md the HTTP API behind these "
+    "commands.";
+
+/// What the parsed words will run; set by the subcommands' callbacks.
+struct Invocation {
+    Common common;
+    std::string path;
+    std::string tunnel;
+    std::string shell;
+    std::function<int()> action;
+};
+
+CLI::App* command(CLI::App& parent, const char* name, const char* text, Invocation& call,
+                  std::function<int()> action) {
+    CLI::App* app = parent.add_subcommand(name, text);
+    app->callback([&call, action = std::move(action)] { call.action = action; });
+    app->add_flag("--json", call.common.json, "Print JSON, for machines");
+    app->add_option("--api", call.common.api, "Socket of the daemon to ask")
+        ->envname("ANYSWAN_API");
+    return app;
+}
+
+void add_daemons(CLI::App& app, Invocation& call) {
+    CLI::App* edge = app.add_subcommand(
+        "edge", "Run an edge of the fleet (in the foreground; logs to standard error)");
+    edge->add_option("-c,--config", call.path, "Its configuration (TOML)")->required();
+    edge->callback([&call] { call.action = [&call] { return run_edge(call.path); }; });
+    CLI::App* peer = app.add_subcommand(
+        "peer", "Run a branch connector: bring up tunnels to a fleet, or to any IKEv2 gateway");
+    peer->add_option("-c,--config", call.path, "Its configuration (TOML)")->required();
+    peer->callback([&call] { call.action = [&call] { return run_peer(call.path); }; });
+}
+
+void add_questions(CLI::App& app, Invocation& call) {
+    CLI::App* apply_command = command(app, "apply", "Give the fleet new or changed tunnels", call,
+                                      [&call] { return cli::apply(call.common, call.path); });
+    apply_command->add_option("-f,--file", call.path, "File with [[tunnel]] tables (TOML)")
+        ->required();
+
+    CLI::App* tunnel =
+        app.add_subcommand("tunnel", "Look at tunnels, delete one")->require_subcommand(1);
+    command(*tunnel, "list", "All tunnels", call, [&call] { return tunnel_list(call.common); });
+    command(*tunnel, "show", "One tunnel and its SAs", call,
+            [&call] { return tunnel_show(call.common, call.tunnel); })
+        ->add_option("tunnel", call.tunnel, "account/tunnel")
+        ->required();
+    command(*tunnel, "delete", "End a tunnel's SAs on every edge and forget it", call,
+            [&call] { return tunnel_delete(call.common, call.tunnel); })
+        ->add_option("tunnel", call.tunnel, "account/tunnel")
+        ->required();
+
+    CLI::App* sa = app.add_subcommand("sa", "Look at security associations")->require_subcommand(1);
+    command(*sa, "list", "Child SAs in force on this edge, IKE SAs it owns", call,
+            [&call] { return sa_list(call.common); });
+    CLI::App* fleet = app.add_subcommand("fleet", "Look at the fleet")->require_subcommand(1);
+    command(*fleet, "status", "Each edge: alive, in step, applied revision, lag, SAs", call,
+            [&call] { return fleet_status(call.common); });
+    command(app, "counters", "What this edge has counted, drops with their reasons among it", call,
+            [&call] { return cli::counters(call.common); });
+}
+
+void add_files(CLI::App& app, Invocation& call) {
+    CLI::App* config =
+        app.add_subcommand("config", "Check configuration files")->require_subcommand(1);
+    command(*config, "check", "Say whether an edge, peer or tunnels file is good, or what to mend",
+            call, [&call] { return config_check(call.common, call.path); })
+        ->add_option("file", call.path, "The file")
+        ->required();
+    app.add_subcommand("keygen", "Print a new fleet key file (keep it secret)")->callback([&call] {
+        call.action = [] { return keygen(); };
+    });
+    CLI::App* completion = app.add_subcommand(
+        "completion", "Print a shell completion script: source <(anyswan completion bash)");
+    completion->add_option("shell", call.shell, "bash")->required()->check(CLI::IsMember({"bash"}));
+    completion->callback(
+        [&app, &call] { call.action = [&app] { return print_bash_completion(app); }; });
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+    CLI::App app(intro, "anyswan");
+    app.set_version_flag("--version", "anyswan " ANYSWAN_VERSION);
+    app.require_subcommand(1);
+    Invocation call;
+    add_daemons(app, call);
+    add_questions(app, call);
+    add_files(app, call);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int status = app.exit(error);
+        return status == 0 ? 0 : 2;
+    }
+    return call.action();
+}
+
+}  // namespace anyswan::cli

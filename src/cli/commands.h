@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// The commands that ask a running daemon, or check files. Each returns the exit status.
+#pragma once
+
+#include <string>
+
+namespace anyswan::cli {
+
+/// Options that every command has.
+struct Common {
+    std::string api = "/run/anyswan/anyswan.sock";
+    bool json = false;
+};
+
+int apply(const Common& common, const std::string& path);
+int tunnel_list(const Common& common);
+int tunnel_show(const Common& common, const std::string& id);
+int tunnel_delete(const Common& common, const std::string& id);
+int sa_list(const Common& common);
+int fleet_status(const Common& common);
+int counters(const Common& common);
+int config_check(const Common& common, const std::string& path);
+int keygen();
+
+}  // namespace anyswan::cli

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// What edges tell each other over the store's lossy bus. Every message is sealed under the fleet
+// key and bound to its subject; CBOR inside, unknown fields ignored, so that two releases
+// understand each other.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/ip.h"
+#include "base/strong.h"
+#include "base/time.h"
+
+namespace anyswan::edge {
+
+/// Each edge, about three times a second. Subject "heartbeat".
+struct Heartbeat {
+    std::string edge;
+    EdgeId id;
+    Incarnation incarnation;
+    std::string site;
+    IpAddress address;
+    bool draining = false;
+    bool in_step = false;  // has the snapshot and everything up to the store's last revision
+    Revision applied;
+    std::uint64_t child_sas = 0;
+    std::uint64_t ike_sas = 0;
+    std::int64_t lag_ms = 0;  // publish to applied, of the last record from another edge
+    WallTime sent_at;
+};
+
+/// A sender claimed a SequenceLease: the former one stops. Subject "lease".
+struct LeaseTaken {
+    EspSpi inbound_spi;
+    EdgeId sender;
+    Incarnation incarnation;
+    Epoch epoch;
+};
+
+/// "Who has the record of this SPI?" Subject "ask".
+struct AskSpi {
+    EspSpi inbound_spi;
+};
+
+/// Answer to AskSpi: a fact as its writer keeps it, sealed as in the store. Subject "tell".
+struct Tell {
+    std::string key;
+    Bytes envelope;
+};
+
+/// An IKE datagram that came in at an edge that doesn't own the SA. Subject "ike.<edge id>".
+struct RelayedIke {
+    Endpoint local;
+    Endpoint remote;
+    Bytes bytes;
+};
+
+using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, RelayedIke>;
+
+[[nodiscard]] Bytes encode(const BusBody& body);
+/// Nothing if it is not a message this release understands.
+[[nodiscard]] std::optional<BusBody> decode(ByteView bytes);
+
+}  // namespace anyswan::edge

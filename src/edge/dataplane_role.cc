@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edge/dataplane_role.h"
+
+#include <algorithm>
+
+#include "edge/log.h"
+
+namespace anyswan::edge {
+
+namespace {
+
+std::string spi_text(EspSpi spi) {
+    std::array<std::uint8_t, 4> raw{};
+    store_u32(raw, spi.value());
+    return to_hex(raw);
+}
+
+}  // namespace
+
+DataplaneRole::DataplaneRole(Parts parts) : parts_(std::move(parts)), expiry_(parts_.loop) {
+    expiry_.every(1s, [this] { expire(); });
+}
+
+void DataplaneRole::change(dataplane::Change change) {
+    if (batch_.empty()) {
+        parts_.loop.post([this] { apply_batch(); });
+    }
+    batch_.push_back(std::move(change));
+}
+
+void DataplaneRole::apply_batch() {
+    std::vector<dataplane::Change> batch;
+    batch.swap(batch_);
+    parts_.driver.apply(batch);
+    const WallTime now = read_clocks().wall;
+    for (const EspSpi spi : std::exchange(installing_, {})) {
+        const auto found = children_.find(spi);
+        if (found != children_.end()) {
+            report_applied(found->second, now);
+        }
+    }
+}
+
+void DataplaneRole::report_applied(Child& child, WallTime now) {
+    child.applied_at = now;
+    const std::int64_t lag_ms = (now.unix_ns - child.record.published_at.unix_ns) / 1'000'000;
+    if (child.record.negotiated_on != parts_.edge_name) {
+        lag_ms_ = lag_ms;
+    }
+    log::info("dataplane", "child SA " + spi_text(child.record.inbound_spi) + " of tunnel " +
+                               child.record.tunnel.to_string() + " (negotiated on " +
+                               child.record.negotiated_on + ") in force after " +
+                               std::to_string(lag_ms) + " ms");
+}
+
+void DataplaneRole::on_tunnel(const sa::TunnelRecord& record) {
+    const auto known = routes_.find(record.id);
+    const std::vector<IpPrefix> before =
+        known == routes_.end() ? std::vector<IpPrefix>{} : known->second;
+    if (known == routes_.end() && domains_[record.id.account]++ == 0) {
+        change(dataplane::AddDomain{record.id.account});
+    }
+    for (const IpPrefix& prefix : before) {
+        if (std::find(record.remote_prefixes.begin(), record.remote_prefixes.end(), prefix) ==
+            record.remote_prefixes.end()) {
+            change(dataplane::RemoveRoute{record.id, prefix});
+        }
+    }
+    for (const IpPrefix& prefix : record.remote_prefixes) {
+        if (std::find(before.begin(), before.end(), prefix) == before.end()) {
+            change(dataplane::AddRoute{record.id, prefix});
+        }
+    }
+    routes_[record.id] = record.remote_prefixes;
+}
+
+void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
+    const auto known = routes_.find(id);
+    if (known == routes_.end()) {
+        return;
+    }
+    for (const IpPrefix& prefix : known->second) {
+        change(dataplane::RemoveRoute{id, prefix});
+    }
+    routes_.erase(known);
+    std::vector<EspSpi> orphans;
+    for (const auto& [spi, child] : children_) {
+        if (child.record.tunnel == id) {
+            orphans.push_back(spi);
+        }
+    }
+    for (const EspSpi spi : orphans) {
+        remove(spi);
+    }
+    if (--domains_[id.account] == 0) {
+        domains_.erase(id.account);
+        change(dataplane::RemoveDomain{id.account});
+    }
+}
+
+void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
+    if (record.ended || record.expires_at <= read_clocks().wall) {
+        remove(record.inbound_spi);
+        return;
+    }
+    Child& child = children_[record.inbound_spi];
+    child.record = record.clone();
+    install(child);
+}
+
+void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
+    if (record.ended) {
+        endpoints_.erase(record.ike_spi);
+        return;
+    }
+    const bool known = endpoints_.contains(record.ike_spi);
+    endpoints_[record.ike_spi] = record;
+    if (known) {
+        change(dataplane::MoveEndpoint{record.ike_spi, record.local, record.remote,
+                                       record.udp_encapsulation});
+        return;
+    }
+    // Child SAs whose endpoint comes second have waited for it.
+    for (auto& [spi, child] : children_) {
+        if (child.record.ike_spi == record.ike_spi) {
+            install(child);
+        }
+    }
+}
+
+void DataplaneRole::install(Child& child) {
+    const auto endpoint = endpoints_.find(child.record.ike_spi);
+    if (endpoint == endpoints_.end() || child.applied_at) {
+        return;
+    }
+    const sa::EndpointRecord& where = endpoint->second;
+    child.trouble.clear();
+    installing_.push_back(child.record.inbound_spi);
+    change(dataplane::InstallSa{child.record.clone(), where.local, where.remote,
+                                where.udp_encapsulation});
+}
+
+void DataplaneRole::remove(EspSpi spi) {
+    const auto found = children_.find(spi);
+    if (found == children_.end()) {
+        return;
+    }
+    log::info("dataplane", "child SA " + spi_text(spi) + " of tunnel " +
+                               found->second.record.tunnel.to_string() + " removed");
+    children_.erase(found);
+    parts_.leases.forget(spi);
+    change(dataplane::RemoveSa{spi});
+}
+
+void DataplaneRole::expire() {
+    const WallTime now = read_clocks().wall;
+    std::vector<EspSpi> dead;
+    for (const auto& [spi, child] : children_) {
+        if (child.record.expires_at <= now) {
+            dead.push_back(spi);
+        }
+    }
+    for (const EspSpi spi : dead) {
+        remove(spi);
+    }
+}
+
+void DataplaneRole::on_events(std::vector<dataplane::Event> events) {
+    for (const dataplane::Event& event : events) {
+        std::visit([this](const auto& one) { on_event(one); }, event);
+    }
+}
+
+void DataplaneRole::on_event(const dataplane::NeedSequence& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child == children_.end()) {
+        return;
+    }
+    parts_.leases.want(event, child->second.record.suite.sn,
+                       [this](dataplane::GrantSequence grant) { change(grant); });
+}
+
+void DataplaneRole::on_event(const dataplane::UnknownSpi& event) {
+    log::debug("dataplane", "unknown SPI " + spi_text(event.inbound_spi) + " from " +
+                                event.remote.to_string() + ": asking the fleet");
+    parts_.tell("ask", AskSpi{event.inbound_spi});
+}
+
+void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child == children_.end()) {
+        return;
+    }
+    sa::EndpointRecord moved = endpoints_[child->second.record.ike_spi];
+    moved.ike_spi = child->second.record.ike_spi;
+    moved.local = event.local;
+    moved.remote = event.remote;
+    log::info("dataplane", "peer of tunnel " + child->second.record.tunnel.to_string() +
+                               " moved to " + event.remote.to_string());
+    parts_.facts.put(sa::endpoint_key(moved.ike_spi), Epoch(1), moved, [](Written) {});
+}
+
+void DataplaneRole::on_event(const dataplane::Usage& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child == children_.end()) {
+        return;
+    }
+    dataplane::Usage& sum = child->second.usage;
+    sum.inbound_spi = event.inbound_spi;
+    sum.bytes_in += event.bytes_in;
+    sum.packets_in += event.packets_in;
+    sum.bytes_out += event.bytes_out;
+    sum.packets_out += event.packets_out;
+    sum.highest_in = event.highest_in;
+    sum.highest_out = event.highest_out;
+}
+
+void DataplaneRole::on_event(const dataplane::SaFailed& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child != children_.end()) {
+        child->second.trouble = event.why;
+        child->second.applied_at.reset();
+    }
+    log::error("dataplane",
+               "child SA " + spi_text(event.inbound_spi) + " could not be applied: " + event.why);
+}
+
+void DataplaneRole::on_event(const dataplane::DomainFailed& event) {
+    log::error("dataplane", "routing domain of account " + event.account + ": " + event.why);
+}
+
+void DataplaneRole::on_lease_taken(const LeaseTaken& lease) {
+    if (parts_.leases.taken_by_other(lease)) {
+        change(dataplane::RevokeSequence{lease.inbound_spi});
+    }
+}
+
+std::vector<ChildRow> DataplaneRole::list() const {
+    std::vector<ChildRow> rows;
+    for (const auto& [spi, child] : children_) {
+        ChildRow row;
+        row.record = &child.record;
+        if (const auto endpoint = endpoints_.find(child.record.ike_spi);
+            endpoint != endpoints_.end()) {
+            row.endpoint = endpoint->second;
+        }
+        row.applied_at = child.applied_at;
+        row.trouble = child.trouble;
+        row.usage = child.usage;
+        row.sender = parts_.leases.held(spi);
+        rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+std::size_t DataplaneRole::installed() const {
+    return static_cast<std::size_t>(
+        std::count_if(children_.begin(), children_.end(),
+                      [](const auto& entry) { return entry.second.applied_at; }));
+}
+
+}  // namespace anyswan::edge

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dataplane role of an edge: turns the stream of facts into driver changes, and the driver's
+// events into leases, questions and facts. It speaks no IKE and does not know which edge negotiated
+// an SA.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "dataplane/driver.h"
+#include "edge/bus_messages.h"
+#include "edge/facts.h"
+#include "edge/leases.h"
+#include "edge/loop.h"
+
+namespace anyswan::edge {
+
+/// A row of `anyswan sa list`.
+struct ChildRow {
+    const sa::ChildSaRecord* record = nullptr;  // borrowed until the next change
+    std::optional<sa::EndpointRecord> endpoint;
+    std::optional<WallTime> applied_at;  // when the driver had it in force
+    std::string trouble;                 // why this edge could not apply it
+    dataplane::Usage usage;              // sums since this edge applied it
+    bool sender = false;                 // holds the SequenceLease
+};
+
+class DataplaneRole {
+public:
+    struct Parts {
+        Loop& loop;
+        Facts& facts;
+        dataplane::Driver& driver;
+        Leases& leases;
+        /// Sends a bus message; lossy.
+        std::function<void(const std::string& subject, const BusBody&)> tell;
+        std::string edge_name;
+    };
+    explicit DataplaneRole(Parts parts);
+
+    // Facts.
+    void on_tunnel(const sa::TunnelRecord& record);
+    void on_tunnel_deleted(const sa::TunnelId& id);
+    void on_child(const sa::ChildSaRecord& record);
+    void on_endpoint(const sa::EndpointRecord& record);
+
+    // From the driver, and from the bus.
+    void on_events(std::vector<dataplane::Event> events);
+    void on_lease_taken(const LeaseTaken& lease);
+
+    [[nodiscard]] std::vector<ChildRow> list() const;
+    [[nodiscard]] std::size_t installed() const;
+    /// Publish to applied, of the last record that another edge published; milliseconds.
+    [[nodiscard]] std::int64_t lag_ms() const { return lag_ms_; }
+
+private:
+    struct Child {
+        sa::ChildSaRecord record;
+        std::optional<WallTime> applied_at;
+        std::string trouble;
+        dataplane::Usage usage;
+    };
+
+    void install(Child& child);
+    void report_applied(Child& child, WallTime now);
+    void remove(EspSpi spi);
+    void expire();
+    /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
+    void change(dataplane::Change change);
+    void apply_batch();
+    void on_event(const dataplane::NeedSequence& event);
+    void on_event(const dataplane::UnknownSpi& event);
+    void on_event(const dataplane::EndpointMoved& event);
+    void on_event(const dataplane::Usage& event);
+    void on_event(const dataplane::SaFailed& event);
+    static void on_event(const dataplane::DomainFailed& event);
+
+    Parts parts_;
+    Timer expiry_;
+    std::map<EspSpi, Child> children_;
+    std::map<IkeSpi, sa::EndpointRecord> endpoints_;
+    std::map<sa::TunnelId, std::vector<IpPrefix>> routes_;
+    std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
+    std::int64_t lag_ms_ = 0;
+    std::vector<dataplane::Change> batch_;
+    std::vector<EspSpi> installing_;  // SAs in the batch
+};
+
+}  // namespace anyswan::edge

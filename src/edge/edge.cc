@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edge/edge.h"
+
+#include "core/crypto/crypto.h"
+#include "dataplane/user/user_driver.h"
+#include "edge/log.h"
+#include "edge/steering.h"
+#include "net/interface_address.h"
+#include "store/open.h"
+
+namespace anyswan::edge {
+
+namespace {
+
+ike::EngineConfig engine_config(const config::EdgeConfig& config) {
+    ike::EngineConfig engine;
+    engine.edge_name = config.name;
+    engine.edge_id = config.id;
+    // One secret for the whole fleet, so that any edge checks any edge's COOKIE (RFC 7296 2.6).
+    engine.cookie_secret = crypto::prf(
+        crypto::PrfId::hmac_sha2_256, config.fleet_keys.keys.at(config.fleet_keys.current).reveal(),
+        {as_bytes("anyswan IKE cookie")});
+    engine.cookie_threshold = config.cookie_threshold;
+    engine.half_open_timeout = std::chrono::seconds(config.half_open_timeout_s);
+    return engine;
+}
+
+store::StoreConfig store_config(const config::StoreChoice& choice) {
+    if (const auto* sqlite = std::get_if<config::SqliteStore>(&choice)) {
+        return store::SqliteConfig{sqlite->path};
+    }
+    if (std::holds_alternative<config::MemoryStore>(choice)) {
+        return store::MemoryConfig{};
+    }
+    const auto& nats = std::get<config::NatsStore>(choice);
+    store::JetStreamConfig jetstream;
+    jetstream.urls = nats.urls;
+    jetstream.fleet = nats.fleet;
+    jetstream.replicas = nats.replicas;
+    jetstream.user = nats.user;
+    jetstream.password = nats.password.clone();
+    jetstream.ca_file = nats.ca_file;
+    jetstream.certificate_file = nats.cert_file;
+    jetstream.key_file = nats.key_file;
+    return jetstream;
+}
+
+// Half a block: there is time to lease the next.
+constexpr std::size_t spis_low_water = 2048;
+
+std::size_t inner_mtu_of(const config::DataplaneOptions& options) {
+    if (options.tun_mtu != 0) {
+        return options.tun_mtu;
+    }
+    // The most expensive suite and headers: safe for every tunnel.
+    const crypto::CipherSuite costly{crypto::EncrId::aes_cbc, 256,
+                                     crypto::IntegId::hmac_sha2_512_256};
+    return esp::inner_mtu(options.outer_mtu, esp::OuterHeaders{}, costly);
+}
+
+std::string ike_subject(EdgeId edge) {
+    return "ike." + std::to_string(edge.value());
+}
+
+}  // namespace
+
+Edge::Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> connector)
+    : loop_(loop),
+      config_(std::move(config)),
+      connector_(std::move(connector)),
+      spi_pool_(random_, spis_low_water),
+      spis_(spi_pool_),
+      heartbeat_(loop),
+      repair_(loop) {}
+
+Edge::~Edge() {
+    stop();
+}
+
+Status Edge::start(std::function<void(Error)> on_fatal) {
+    on_fatal_ = std::move(on_fatal);
+    auto opened = store::open_store(store_config(config_.store),
+                                    [this](auto task) { loop_.post(std::move(task)); });
+    if (!opened) {
+        return Unexpected{opened.error()};
+    }
+    store_ = std::move(*opened);
+    log::info("store", "using " + store_->describe());
+    store_->on_link_state(
+        [this](store::LinkState state, const std::string& why) { on_link(state, why); });
+    bootstrap_ = std::make_unique<Bootstrap>(
+        Bootstrap::Parts{loop_, *store_, config_.fleet_keys, random_, config_.name, config_.id});
+    bootstrap_->run([this](Result<Bootstrap::Held> held) {
+        if (held) {
+            begin(*held);
+        } else {
+            on_fatal_(held.error());
+        }
+    });
+    return {};
+}
+
+void Edge::begin(const Bootstrap::Held& held) {
+    log::info("start", "incarnation " + std::to_string(held.incarnation.value()) + ", SPI block " +
+                           std::to_string(held.spi_block));
+    spi_pool_.add_block(held.spi_block);
+    if (Status made = make_driver(held.incarnation); !made) {
+        on_fatal_(made.error());
+        return;
+    }
+    make_roles();
+    listen_bus();
+    facts_->start();
+    adopt_own();
+    heartbeat_.every(heartbeat_period, [this] {
+        tell("heartbeat", status());
+        more_spis();
+        if (facts_->repair_wanted() && facts_->in_step()) {
+            plan_repair();
+        }
+    });
+}
+
+Status Edge::make_driver(Incarnation incarnation) {
+    const config::DataplaneOptions& options = config_.dataplane;
+    dataplane::UserDriverConfig user;
+    user.local_addresses = config_.anycast;
+    user.incarnation = incarnation;
+    user.inner_mtu = inner_mtu_of(options);
+    user.interface_prefix = options.tun_prefix + "-";
+    user.raw_esp = options.raw_esp;
+    user.routes_in_main_table = options.main_table_routes;
+    dataplane::DriverSink sink;
+    sink.on_events = [this](std::vector<dataplane::Event> events) {
+        loop_.post([this, events = std::move(events)]() mutable {
+            dataplane_->on_events(std::move(events));
+        });
+    };
+    sink.on_ike = [this](std::vector<dataplane::IkeDatagram> datagrams) {
+        loop_.post(
+            [this, datagrams = std::move(datagrams)]() mutable { on_ike(std::move(datagrams)); });
+    };
+    auto driver = dataplane::UserDriver::start(user, driver_random_, std::move(sink));
+    if (!driver) {
+        return Unexpected{driver.error()};
+    }
+    driver_ = std::move(*driver);
+    log::info("dataplane", driver_->describe());
+    return {};
+}
+
+void Edge::make_roles() {
+    facts_ = std::make_unique<Facts>(
+        *store_, config_.fleet_keys, random_,
+        FactHandlers{[this](const auto& header, const auto& record) { on_record(header, record); },
+                     [this] { on_in_step(); }});
+    claims_ = std::make_unique<Claims>(*store_, config_.fleet_keys, random_);
+    const auto tell_all = [this](const std::string& subject, const BusBody& body) {
+        tell(subject, body);
+    };
+    leases_ = std::make_unique<Leases>(Leases::Parts{*store_, config_.fleet_keys, random_, tell_all,
+                                                     config_.id, bootstrap_->incarnation()});
+    dataplane_ = std::make_unique<DataplaneRole>(
+        DataplaneRole::Parts{loop_, *facts_, *driver_, *leases_, tell_all, config_.name});
+    const auto send = [this](std::vector<ike::Datagram> datagrams) {
+        std::vector<dataplane::IkeDatagram> out;
+        for (ike::Datagram& datagram : datagrams) {
+            out.push_back({datagram.local, datagram.remote, std::move(datagram.bytes)});
+        }
+        driver_->send_ike(out);
+    };
+    ike_ = std::make_unique<IkeRole>(
+        IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name},
+        engine_config(config_));
+    if (connector_) {
+        keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
+    }
+}
+
+void Edge::listen_bus() {
+    for (const std::string& subject :
+         {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
+          ike_subject(config_.id)}) {
+        store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
+    }
+}
+
+void Edge::more_spis() {
+    if (claiming_spis_ || !spi_pool_.block_wanted()) {
+        return;
+    }
+    claiming_spis_ = true;
+    bootstrap_->claim_spi_block([this](std::uint32_t block) {
+        claiming_spis_ = false;
+        spi_pool_.add_block(block);
+    });
+}
+
+// What a reset store lost is written again by its writers at once, and by whoever knows it a while
+// later: a random while, so that one edge does it and the others see that it is done.
+void Edge::plan_repair() {
+    if (repair_planned_) {
+        return;
+    }
+    repair_planned_ = true;
+    const auto wait = std::chrono::milliseconds(1000 + random_.below(4000));
+    repair_.after(wait, [this] {
+        repair_planned_ = false;
+        facts_->repair();
+    });
+}
+
+// Resuming after a restart is a takeover from oneself: the same claim, epoch + 1 (DESIGN: "Owner").
+void Edge::adopt_own() {
+    store_->list_claims("ike/", [this](store::StoreResult<std::vector<std::string>> keys) {
+        if (!keys) {
+            log::warn("ike",
+                      "could not read this edge's IKE SAs of before: " + keys.error().message);
+            return;
+        }
+        for (const std::string& key : *keys) {
+            adopt_one(key);
+        }
+    });
+}
+
+void Edge::adopt_one(const std::string& key) {
+    store_->read_claim(key, [this, key](store::StoreResult<std::optional<store::Claim>> answer) {
+        if (!answer || !*answer) {
+            return;
+        }
+        const auto opened = sa::open_record(config_.fleet_keys, key, (**answer).value);
+        const auto* record = opened ? std::get_if<sa::IkeSaRecord>(&opened->record) : nullptr;
+        if (record == nullptr || record->owner != config_.id || record->ended) {
+            return;
+        }
+        auto mine = std::make_shared<sa::IkeSaRecord>(record->clone());
+        mine->epoch = mine->epoch.next();
+        mine->next_iv = 0;
+        claims_->adopt(mine->our_spi, (**answer).revision);
+        claims_->put(*mine, [this, mine](ClaimOutcome outcome) {
+            if (outcome == ClaimOutcome::held) {
+                log::info("ike", "goes on with IKE SA of tunnel " + mine->tunnel.to_string());
+                ike_->adopt(mine->clone());
+            }
+        });
+    });
+}
+
+void Edge::on_record(const sa::EnvelopeHeader& header, const sa::Record& record) {
+    (void)header;
+    if (const auto* tunnel = std::get_if<sa::TunnelRecord>(&record)) {
+        if (tunnel->ended) {
+            ike_->terminate(tunnel->id);
+            tunnels_.remove(tunnel->id);
+            dataplane_->on_tunnel_deleted(tunnel->id);
+        } else {
+            tunnels_.put(tunnel->clone());
+            dataplane_->on_tunnel(*tunnel);
+        }
+    } else if (const auto* child = std::get_if<sa::ChildSaRecord>(&record)) {
+        dataplane_->on_child(*child);
+    } else if (const auto* endpoint = std::get_if<sa::EndpointRecord>(&record)) {
+        dataplane_->on_endpoint(*endpoint);
+    } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {
+        fleet_.on_record(*edge);
+    }
+}
+
+void Edge::on_in_step() {
+    log::info("start", "in step with the fleet at revision " +
+                           std::to_string(facts_->applied().value()) + ": " +
+                           std::to_string(tunnels_.all().size()) + " tunnels, " +
+                           std::to_string(dataplane_->list().size()) + " child SAs");
+    sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
+                          config_.address, false,      facts_->applied()};
+    facts_->put(sa::edge_key(config_.name), Epoch(1), record, [](Written) {});
+    if (connector_) {
+        for (const sa::TunnelRecord& tunnel : connector_->tunnels) {
+            facts_->put(sa::tunnel_key(tunnel.id), Epoch(1), tunnel.clone(), [](Written) {});
+            keeper_->keep(tunnel.id);
+        }
+    }
+    announce();
+}
+
+void Edge::announce() {
+    if (announced_ || !config_.announce) {
+        return;
+    }
+    for (const IpAddress& address : config_.anycast) {
+        if (Status put = net::add_interface_address("lo", address); !put) {
+            log::error("announce", put.error().message);
+            return;
+        }
+        log::info("announce", address.to_string() + " is on lo: ready for peers");
+    }
+    announced_ = true;
+}
+
+void Edge::on_link(store::LinkState state, const std::string& why) {
+    if (state == store::LinkState::connected) {
+        log::info("store", "connected: " + store_->describe());
+        if (facts_) {
+            facts_->flush();
+            claims_->flush([this](IkeSpi spi) { ike_->lost(spi); });
+        }
+    } else if (state == store::LinkState::disconnected) {
+        log::warn("store", "connection lost (" + why +
+                               "); tunnels go on, changes are kept until it is back");
+    }
+}
+
+void Edge::on_ike(std::vector<dataplane::IkeDatagram> datagrams) {
+    for (dataplane::IkeDatagram& datagram : datagrams) {
+        route_ike({datagram.local, datagram.remote, std::move(datagram.bytes)});
+    }
+}
+
+void Edge::route_ike(ike::DatagramReceived datagram) {
+    const Steering steering = steer(datagram.bytes, config_.id);
+    if (std::holds_alternative<SteerNowhere>(steering)) {
+        ++counters_["ike_drop_too_short"];
+        return;
+    }
+    if (const auto* to = std::get_if<SteerTo>(&steering)) {
+        if (!fleet_.alive(read_clocks().instant, to->edge)) {
+            ++counters_["ike_drop_owner_gone"];
+            log::debug("ike", "a datagram from " + datagram.remote.to_string() +
+                                  " belongs to edge " + std::to_string(to->edge.value()) +
+                                  ", which is not alive");
+            return;
+        }
+        ++counters_["ike_relayed_out"];
+        tell(ike_subject(to->edge),
+             RelayedIke{datagram.local, datagram.remote, std::move(datagram.bytes)});
+        return;
+    }
+    if (!facts_->in_step()) {
+        ++counters_["ike_drop_not_in_step"];
+        return;
+    }
+    ike_->on_datagram(std::move(datagram));
+}
+
+void Edge::tell(const std::string& subject, const BusBody& body) {
+    store_->publish(subject, sa::seal_message(config_.fleet_keys, random_, subject, encode(body)));
+}
+
+void Edge::on_bus(const store::BusMessage& message) {
+    const auto plain = sa::open_message(config_.fleet_keys, message.subject, message.payload);
+    auto body = plain ? decode(*plain) : std::nullopt;
+    if (!body) {
+        ++counters_["bus_drop_not_understood"];
+        return;
+    }
+    if (auto* beat = std::get_if<Heartbeat>(&*body)) {
+        fleet_.on_heartbeat(read_clocks().instant, std::move(*beat));
+    } else if (const auto* lease = std::get_if<LeaseTaken>(&*body)) {
+        dataplane_->on_lease_taken(*lease);
+    } else if (const auto* ask = std::get_if<AskSpi>(&*body)) {
+        const std::string key = sa::child_sa_key(ask->inbound_spi);
+        if (auto envelope = facts_->own(key)) {
+            tell("tell", Tell{key, std::move(*envelope)});
+        }
+    } else if (const auto* told = std::get_if<Tell>(&*body)) {
+        facts_->offer(told->key, told->envelope);
+    } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
+        ++counters_["ike_relayed_in"];
+        ike_->on_datagram({relayed->local, relayed->remote, std::move(relayed->bytes)});
+    }
+}
+
+void Edge::apply_tunnel(const sa::TunnelRecord& record, std::function<void(Written)> done) {
+    facts_->put(sa::tunnel_key(record.id), Epoch(1), record.clone(), std::move(done));
+}
+
+bool Edge::delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> done) {
+    const sa::TunnelRecord* tunnel = tunnels_.by_id(id);
+    if (tunnel == nullptr) {
+        return false;
+    }
+    sa::TunnelRecord tombstone = tunnel->clone();
+    tombstone.psk = Secret{};
+    tombstone.ended = true;
+    facts_->put(sa::tunnel_key(id), Epoch(1), std::move(tombstone), std::move(done));
+    return true;
+}
+
+Heartbeat Edge::status() const {
+    Heartbeat beat;
+    beat.edge = config_.name;
+    beat.id = config_.id;
+    beat.incarnation = bootstrap_ ? bootstrap_->incarnation() : Incarnation{};
+    beat.site = config_.site;
+    beat.address = config_.address;
+    beat.in_step = facts_ && facts_->in_step();
+    beat.applied = facts_ ? facts_->applied() : Revision{};
+    beat.child_sas = dataplane_ ? dataplane_->installed() : 0;
+    beat.ike_sas = ike_ ? ike_->list().size() : 0;
+    beat.lag_ms = dataplane_ ? dataplane_->lag_ms() : 0;
+    beat.sent_at = read_clocks().wall;
+    return beat;
+}
+
+std::vector<ChildRow> Edge::child_sas() const {
+    return dataplane_ ? dataplane_->list() : std::vector<ChildRow>{};
+}
+
+std::vector<ike::IkeSaSummary> Edge::ike_sas() const {
+    return ike_ ? ike_->list() : std::vector<ike::IkeSaSummary>{};
+}
+
+std::vector<FleetMember> Edge::fleet() const {
+    return fleet_.members(read_clocks().instant);
+}
+
+std::map<std::string, std::uint64_t> Edge::counters() const {
+    std::map<std::string, std::uint64_t> all = counters_;
+    if (driver_) {
+        all.merge(driver_->counters());
+        all.insert(ike_->counters().begin(), ike_->counters().end());
+        all.insert(facts_->counters().begin(), facts_->counters().end());
+        all.insert(leases_->counters().begin(), leases_->counters().end());
+    }
+    return all;
+}
+
+std::string Edge::store_text() const {
+    return store_ ? store_->describe() : "not opened";
+}
+
+bool Edge::store_connected() const {
+    return store_ && store_->link_state() == store::LinkState::connected;
+}
+
+std::string Edge::driver_text() const {
+    return driver_ ? driver_->describe() : "not started";
+}
+
+void Edge::stop() {
+    heartbeat_.cancel();
+    if (announced_) {
+        for (const IpAddress& address : config_.anycast) {
+            (void)net::remove_interface_address("lo", address);
+        }
+        announced_ = false;
+    }
+    if (store_) {
+        store_->close();
+    }
+    if (driver_) {
+        driver_->stop();
+    }
+}
+
+}  // namespace anyswan::edge

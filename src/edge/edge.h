@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// One edge: the wiring of store, roles, driver and bus. No protocol is decided here.
+//
+// Start: open the store -> claim number, incarnation and SPIs -> driver -> watch the facts -> in
+// step -> announce the anycast addresses.
+#pragma once
+
+#include "config/config.h"
+#include "edge/bootstrap.h"
+#include "edge/dataplane_role.h"
+#include "edge/fleet_view.h"
+#include "edge/ike_role.h"
+#include "edge/keeper.h"
+#include "edge/leases.h"
+#include "edge/os_random.h"
+#include "edge/spi_source.h"
+
+namespace anyswan::edge {
+
+/// A branch connector's own part: the tunnels it brings up and where to.
+struct ConnectorPlan {
+    Endpoint local;
+    Endpoint remote;
+    std::vector<sa::TunnelRecord> tunnels;
+};
+
+class Edge {
+public:
+    Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> connector);
+    ~Edge();
+    Edge(const Edge&) = delete;
+    Edge& operator=(const Edge&) = delete;
+
+    /// Opens what can fail at once; the rest goes on in the loop. `on_fatal` hears why the edge
+    /// can't run.
+    Status start(std::function<void(Error)> on_fatal);
+    /// Withdraws the addresses and stops the driver.
+    void stop();
+
+    // For the API.
+    [[nodiscard]] const config::EdgeConfig& config() const { return config_; }
+    [[nodiscard]] const TunnelTable& tunnels() const { return tunnels_; }
+    [[nodiscard]] std::vector<ChildRow> child_sas() const;
+    [[nodiscard]] std::vector<ike::IkeSaSummary> ike_sas() const;
+    [[nodiscard]] std::vector<FleetMember> fleet() const;
+    [[nodiscard]] std::map<std::string, std::uint64_t> counters() const;
+    [[nodiscard]] Heartbeat status() const;
+    [[nodiscard]] std::string store_text() const;
+    [[nodiscard]] bool store_connected() const;
+    [[nodiscard]] std::string driver_text() const;
+    [[nodiscard]] bool serving() const { return ike_ != nullptr && facts_->in_step(); }
+    /// Writes a tunnel's configuration for the whole fleet.
+    void apply_tunnel(const sa::TunnelRecord& record, std::function<void(Written)> done);
+    /// Ends the tunnel's SAs everywhere and forgets it. False: there is none of that name.
+    bool delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> done);
+
+private:
+    void on_link(store::LinkState state, const std::string& why);
+    void begin(const Bootstrap::Held& held);
+    Status make_driver(Incarnation incarnation);
+    void make_roles();
+    void listen_bus();
+    void more_spis();
+    void plan_repair();
+    void adopt_own();
+    void adopt_one(const std::string& key);
+    void on_record(const sa::EnvelopeHeader& header, const sa::Record& record);
+    void on_in_step();
+    void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
+    void route_ike(ike::DatagramReceived datagram);
+    void on_bus(const store::BusMessage& message);
+    void tell(const std::string& subject, const BusBody& body);
+    void announce();
+
+    Loop& loop_;
+    config::EdgeConfig config_;
+    std::optional<ConnectorPlan> connector_;
+    std::function<void(Error)> on_fatal_;
+    OsRandom random_;
+    OsRandom driver_random_;  // the driver's worker has its own
+    TunnelTable tunnels_;
+    FleetView fleet_;
+    sa::SpiPool spi_pool_;
+    SpiSource spis_;
+    bool claiming_spis_ = false;
+    bool announced_ = false;
+    std::map<std::string, std::uint64_t> counters_;
+    Timer heartbeat_;
+    Timer repair_;
+    bool repair_planned_ = false;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<Bootstrap> bootstrap_;
+    std::unique_ptr<Facts> facts_;
+    std::unique_ptr<Claims> claims_;
+    std::unique_ptr<Leases> leases_;
+    std::unique_ptr<dataplane::Driver> driver_;
+    std::unique_ptr<DataplaneRole> dataplane_;
+    std::unique_ptr<IkeRole> ike_;
+    std::unique_ptr<Keeper> keeper_;
+};
+
+}  // namespace anyswan::edge

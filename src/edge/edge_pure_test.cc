@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// The edge's small pure parts: steering, the fleet's view of itself, bus messages.
+#include <gtest/gtest.h>
+
+#include "core/wire/ike/message.h"
+#include "edge/bus_messages.h"
+#include "edge/fleet_view.h"
+#include "edge/steering.h"
+
+namespace anyswan::edge {
+namespace {
+
+Bytes datagram(IkeSpi initiator, IkeSpi responder, bool from_initiator) {
+    wire::ike::Message message;
+    message.header.initiator_spi = initiator;
+    message.header.responder_spi = responder;
+    message.header.exchange = wire::ike::ExchangeType::informational;
+    message.header.from_initiator = from_initiator;
+    return message.emit();
+}
+
+constexpr IkeSpi peers(0x1111222233334444);
+constexpr IkeSpi of_edge_7(0x0007aaaabbbbcccc);
+
+TEST(Steering, ANewInitiatorBelongsWhereItLands) {
+    EXPECT_TRUE(
+        std::holds_alternative<SteerHere>(steer(datagram(peers, IkeSpi{}, true), EdgeId(1))));
+}
+
+TEST(Steering, TheResponderSpiNamesTheEdge) {
+    const Steering here = steer(datagram(peers, of_edge_7, true), EdgeId(7));
+    EXPECT_TRUE(std::holds_alternative<SteerHere>(here));
+    const Steering there = steer(datagram(peers, of_edge_7, true), EdgeId(1));
+    ASSERT_TRUE(std::holds_alternative<SteerTo>(there));
+    EXPECT_EQ(std::get<SteerTo>(there).edge, EdgeId(7));
+}
+
+TEST(Steering, WhereWeInitiatedOurSpiIsTheInitiators) {
+    const Steering there = steer(datagram(of_edge_7, peers, false), EdgeId(1));
+    ASSERT_TRUE(std::holds_alternative<SteerTo>(there));
+    EXPECT_EQ(std::get<SteerTo>(there).edge, EdgeId(7));
+}
+
+TEST(Steering, WhatIsTooShortGoesNowhereAndWhatIsMalformedToTheEngine) {
+    EXPECT_TRUE(std::holds_alternative<SteerNowhere>(steer(Bytes(27), EdgeId(1))));
+    Bytes wrong_length = datagram(peers, of_edge_7, true);
+    wrong_length.push_back(0);
+    EXPECT_TRUE(std::holds_alternative<SteerHere>(steer(wrong_length, EdgeId(1))));
+}
+
+Heartbeat beat(const std::string& name, std::uint16_t id) {
+    Heartbeat beat;
+    beat.edge = name;
+    beat.id = EdgeId(id);
+    return beat;
+}
+
+TEST(FleetView, AnEdgeIsAliveUntilTheTimeoutAndKnownAfterIt) {
+    FleetView view;
+    const Instant start{};
+    view.on_heartbeat(start, beat("ams", 1));
+    EXPECT_TRUE(view.alive(start + alive_timeout - 1ms, EdgeId(1)));
+    EXPECT_FALSE(view.alive(start + alive_timeout, EdgeId(1)));
+    EXPECT_FALSE(view.alive(start, EdgeId(2)));
+    ASSERT_EQ(view.members(start + 1h).size(), 1U);
+    EXPECT_FALSE(view.members(start + 1h)[0].alive);
+}
+
+TEST(FleetView, AnEdgeOnlyInTheStoreIsListedAsGone) {
+    FleetView view;
+    sa::EdgeRecord record;
+    record.name = "sfo";
+    record.id = EdgeId(3);
+    view.on_record(record);
+    ASSERT_EQ(view.members(Instant{} + 1h).size(), 1U);
+    EXPECT_FALSE(view.alive(Instant{}, EdgeId(3)));
+    view.on_heartbeat(Instant{} + 1h, beat("sfo", 3));
+    view.on_record(record);
+    EXPECT_TRUE(view.alive(Instant{} + 1h, EdgeId(3)));
+}
+
+TEST(BusMessages, EachFormSurvivesTheWay) {
+    Heartbeat sent = beat("ams", 1);
+    sent.incarnation = Incarnation(77);
+    sent.address = *IpAddress::parse("203.0.113.7");
+    sent.in_step = true;
+    sent.applied = Revision(9);
+    sent.lag_ms = -3;
+    const auto heard = decode(encode(sent));
+    ASSERT_TRUE(heard && std::holds_alternative<Heartbeat>(*heard));
+    EXPECT_EQ(std::get<Heartbeat>(*heard).incarnation, Incarnation(77));
+    EXPECT_EQ(std::get<Heartbeat>(*heard).lag_ms, -3);
+    EXPECT_TRUE(std::get<Heartbeat>(*heard).in_step);
+
+    const auto lease = decode(encode(LeaseTaken{EspSpi(5), EdgeId(2), Incarnation(3), Epoch(4)}));
+    EXPECT_EQ(std::get<LeaseTaken>(*lease).epoch, Epoch(4));
+    EXPECT_EQ(std::get<AskSpi>(*decode(encode(AskSpi{EspSpi(6)}))).inbound_spi, EspSpi(6));
+    EXPECT_EQ(std::get<Tell>(*decode(encode(Tell{"child/1", {1, 2}}))).envelope, (Bytes{1, 2}));
+
+    const Endpoint v6{*IpAddress::parse("2001:db8::1"), 4500};
+    const auto relayed = decode(encode(RelayedIke{v6, v6, {9, 8, 7}}));
+    EXPECT_EQ(std::get<RelayedIke>(*relayed).remote, v6);
+    EXPECT_EQ(std::get<RelayedIke>(*relayed).bytes, (Bytes{9, 8, 7}));
+}
+
+TEST(BusMessages, WhatIsNotUnderstoodIsNothing) {
+    EXPECT_FALSE(decode({}).has_value());
+    EXPECT_FALSE(decode(as_bytes("no cbor at all")).has_value());
+    Bytes cut = encode(AskSpi{EspSpi(6)});
+    for (std::size_t size = 0; size < cut.size(); ++size) {
+        EXPECT_FALSE(decode(ByteView(cut).first(size)).has_value()) << size;
+    }
+}
+
+}  // namespace
+}  // namespace anyswan::edge

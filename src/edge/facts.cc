@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "edge/facts.h"
+
+#include <algorithm>
+
+#include "edge/log.h"
+
+namespace anyswan::edge {
+
+Facts::Facts(store::Store& store, const sa::FleetKeys& keys, Random& random, FactHandlers handlers)
+    : store_(store), keys_(keys), random_(random), handlers_(std::move(handlers)) {}
+
+void Facts::start() {
+    store::FactSink sink;
+    sink.on_fact = [this](const store::FactEvent& event) { on_event(event); };
+    sink.on_snapshot_complete = [this](Revision revision) {
+        applied_ = std::max(applied_, revision);
+        in_step_ = true;
+        handlers_.on_in_step();
+    };
+    sink.on_store_reset = [this](const std::string& reason) { on_reset(reason); };
+    store_.watch_facts(Revision{}, std::move(sink));
+}
+
+sa::Version Facts::next_version(const std::string& key, Epoch epoch) const {
+    sa::Version newest;
+    if (const sa::Fact* held = table_.find(key)) {
+        newest = held->header.version;
+    }
+    if (const auto own = own_.find(key); own != own_.end()) {
+        newest = std::max(newest, own->second.version);
+    }
+    return {std::max(newest.epoch, epoch), newest.counter + 1};
+}
+
+void Facts::put(const std::string& key, Epoch epoch, const sa::Record& record,
+                std::function<void(Written)> done) {
+    const sa::Version version = next_version(key, epoch);
+    const Bytes envelope = sa::seal_record(keys_, random_, key, version, record);
+    own_[key] = {version, envelope};
+    write(key, envelope, std::move(done));
+}
+
+void Facts::write(const std::string& key, const Bytes& envelope,
+                  std::function<void(Written)> done) {
+    outbox_.erase(key);
+    store_.put_fact(
+        key, envelope,
+        [this, key, envelope, done = std::move(done)](const store::StoreResult<Revision>& answer) {
+            if (answer) {
+                done(Written::durable);
+                return;
+            }
+            ++counters_["facts_deferred"];
+            log::warn("store", "write of " + key + " is put off: " + answer.error().message);
+            const auto own = own_.find(key);
+            if (own == own_.end() || own->second.envelope == envelope) {
+                outbox_[key] = envelope;
+            }
+            // The store's fast path is gone too: this edge must not wait for its own
+            // record.
+            offer(key, envelope);
+            done(Written::deferred);
+        });
+}
+
+std::optional<Bytes> Facts::own(const std::string& key) const {
+    const auto found = own_.find(key);
+    return found == own_.end() ? std::nullopt : std::optional(found->second.envelope);
+}
+
+void Facts::offer(const std::string& key, const Bytes& envelope) {
+    on_event({key, envelope, Revision{}, store::FactPath::fast});
+}
+
+void Facts::on_event(const store::FactEvent& event) {
+    const bool watched = event.path == store::FactPath::watch;
+    if (watched) {
+        applied_ = std::max(applied_, event.revision);
+    }
+    if (event.value.empty()) {
+        (void)table_.remove(event.key);
+        return;
+    }
+    const auto header = sa::peek_envelope(event.value);
+    if (!header || header->key != event.key) {
+        ++counters_["facts_bad_envelope"];
+        return;
+    }
+    // Most facts come twice, by the watch and the fast path: the second is not opened again.
+    const auto source = watched ? sa::FactSource::store : sa::FactSource::fast;
+    if (table_.sift(*header, event.value, source) != sa::FactVerdict::newer) {
+        return;
+    }
+    auto opened = sa::open_record(keys_, event.key, event.value);
+    if (!opened) {
+        ++counters_[std::string("facts_") + sa::name(opened.error())];
+        log::warn("store", "record " + event.key + " refused: " + sa::name(opened.error()));
+        return;
+    }
+    const bool ended = sa::has_ended(opened->record);
+    if (table_.apply(opened->header, event.value, ended, source) == sa::FactVerdict::newer) {
+        ++counters_[watched ? "facts_applied_watch" : "facts_applied_fast_path"];
+        handlers_.on_record(opened->header, opened->record);
+    }
+}
+
+void Facts::flush() {
+    std::map<std::string, Bytes> waiting;
+    waiting.swap(outbox_);
+    for (const auto& [key, envelope] : waiting) {
+        write(key, envelope, [](Written) {});
+    }
+}
+
+void Facts::on_reset(const std::string& reason) {
+    log::warn("store", "the store is not the one it was (" + reason +
+                           "): writing again what this edge wrote");
+    in_step_ = false;
+    repair_wanted_ = true;
+    applied_ = Revision{};
+    table_.on_store_reset();
+    for (const auto& [key, own] : own_) {
+        write(key, own.envelope, [](Written) {});
+    }
+}
+
+void Facts::repair() {
+    repair_wanted_ = false;
+    for (const sa::Fact* fact : table_.not_in_store()) {
+        ++counters_["facts_repaired"];
+        write(fact->header.key, Bytes(fact->envelope), [](Written) {});
+    }
+}
+
+}  // namespace anyswan::edge

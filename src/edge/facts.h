@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// Facts in and out: the one place where sealed bytes become records and back.
+//
+// Out: put() gives the record its version, seals it, hands it to the store and remembers it as our
+// own. In: what the store's watch and the fast path deliver is merged (core/sa/fact_table), opened
+// once and given to the handlers, whoever wrote it: the edge that negotiated an SA hears of it here
+// too.
+#pragma once
+
+#include <functional>
+#include <map>
+
+#include "core/sa/envelope.h"
+#include "core/sa/fact_table.h"
+#include "store/store.h"
+
+namespace anyswan::edge {
+
+/// What became of a write.
+enum class Written : std::uint8_t {
+    durable,   // the store has acknowledged it
+    deferred,  // the store is away: kept here, applied here, written when it is back
+};
+
+struct FactHandlers {
+    std::function<void(const sa::EnvelopeHeader&, const sa::Record&)> on_record;
+    /// The snapshot is complete (again, after a reset): this edge knows what the fleet knows.
+    std::function<void()> on_in_step;
+};
+
+class Facts {
+public:
+    /// All borrowed; `handlers` are called on the loop.
+    Facts(store::Store& store, const sa::FleetKeys& keys, Random& random, FactHandlers handlers);
+
+    /// Begins to watch, from the beginning.
+    void start();
+    void put(const std::string& key, Epoch epoch, const sa::Record& record,
+             std::function<void(Written)> done);
+    /// The sealed copy of a fact that this edge wrote, for AskSpi; nothing if it wrote none.
+    [[nodiscard]] std::optional<Bytes> own(const std::string& key) const;
+    /// A fact that came by another way than the store (Tell, the fast path).
+    void offer(const std::string& key, const Bytes& envelope);
+    /// Writes what was deferred; called when the store's link is up again.
+    void flush();
+    /// Writes again whatever this edge knows and a store that was reset does not show, whoever
+    /// wrote it first: its writer may be gone. Called a while after the snapshot that followed the
+    /// reset.
+    void repair();
+
+    [[nodiscard]] bool in_step() const { return in_step_; }
+    /// Whether repair() is due: the store was reset since it last ran.
+    [[nodiscard]] bool repair_wanted() const { return repair_wanted_; }
+    [[nodiscard]] Revision applied() const { return applied_; }
+    [[nodiscard]] std::size_t deferred() const { return outbox_.size(); }
+    [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+
+private:
+    struct Own {
+        sa::Version version;
+        Bytes envelope;
+    };
+
+    void on_event(const store::FactEvent& event);
+    void on_reset(const std::string& reason);
+    void write(const std::string& key, const Bytes& envelope, std::function<void(Written)> done);
+    [[nodiscard]] sa::Version next_version(const std::string& key, Epoch epoch) const;
+
+    store::Store& store_;
+    const sa::FleetKeys& keys_;
+    Random& random_;
+    FactHandlers handlers_;
+    sa::FactTable table_;
+    /// What this edge wrote, newest version per key. The table learns of it when it comes back.
+    std::map<std::string, Own> own_;
+    /// Deferred writes: the newest envelope per key.
+    std::map<std::string, Bytes> outbox_;
+    std::map<std::string, std::uint64_t> counters_;
+    Revision applied_;
+    bool in_step_ = false;
+    bool repair_wanted_ = false;
+};
+
+}  // namespace anyswan::edge

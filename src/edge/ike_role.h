@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ike role of an edge: hosts the engine and executes its outputs in the one order that matters,
+// persist -> send, per IKE SA ("publish before respond"). It never touches a dataplane: what it
+// negotiates reaches every dataplane, this machine's too, through the store.
+#pragma once
+
+#include <deque>
+
+#include "edge/claims.h"
+#include "edge/facts.h"
+#include "edge/loop.h"
+#include "edge/tunnel_table.h"
+
+namespace anyswan::edge {
+
+/// Sends IKE datagrams; lossy.
+using SendIke = std::function<void(std::vector<ike::Datagram>)>;
+
+class IkeRole {
+public:
+    struct Parts {
+        Loop& loop;
+        Facts& facts;
+        Claims& claims;
+        Random& random;
+        const TunnelTable& tunnels;
+        ike::SpiSource& spis;
+        SendIke send;
+        std::string edge_name;
+    };
+    IkeRole(Parts parts, ike::EngineConfig config);
+
+    void on_datagram(ike::DatagramReceived datagram);
+    void initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote);
+    void terminate(const sa::TunnelId& tunnel);
+    void adopt(sa::IkeSaRecord record);
+    void lost(IkeSpi spi);
+    [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
+    [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+
+private:
+    /// An action on its way: its datagrams wait until no write is outstanding.
+    struct Pending {
+        std::vector<ike::Datagram> send;
+        std::size_t outstanding = 0;
+        bool lost = false;
+    };
+    using PendingPtr = std::shared_ptr<Pending>;
+
+    void feed(ike::Input input);
+    void execute(ike::Outputs outputs);
+    void persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pending);
+    void written(IkeSpi spi, const PendingPtr& pending);
+    void drain(IkeSpi spi);
+    void report(const ike::EngineEvent& event);
+    void arm();
+
+    Parts parts_;
+    ike::Engine engine_;
+    Timer timer_;
+    std::map<IkeSpi, std::deque<PendingPtr>> queues_;
+    std::map<std::string, std::uint64_t> counters_;
+};
+
+}  // namespace anyswan::edge

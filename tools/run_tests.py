@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What ./test runs. Groups run one after another; each prints what it did; the last line sums up."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Group:
+    def __init__(self, text, run):
+        self.text, self.run = text, run
+
+
+def sh(*words, **options):
+    return subprocess.run([str(w) for w in words], cwd=ROOT, **options)
+
+
+def build(preset):
+    began = time.monotonic()
+    sh("tools/setup", "build", preset, check=True, stdout=subprocess.DEVNULL)
+    print(f"built preset {preset} in {time.monotonic() - began:.0f} s", flush=True)
+
+
+def ctest(folder, label):
+    """Runs CTest's tests of one label; returns (passed, failed)."""
+    done = sh("ctest", "--test-dir", folder, "-L", f"^{label}$", "--output-on-failure", "--timeout", "600",
+              stdout=subprocess.PIPE, text=True)
+    found = re.search(r"(\d+) tests failed out of (\d+)", done.stdout)
+    passed_all = re.search(r"100% tests passed, 0 tests failed out of (\d+)", done.stdout)
+    if done.returncode != 0 or not (found or passed_all):
+        print(done.stdout)
+    if passed_all:
+        return int(passed_all[1]), 0
+    return (int(found[2]) - int(found[1]), int(found[1])) if found else (0, 1)
+
+
+def lint():
+    done = sh(sys.executable, "tools/tidy.py", stdout=subprocess.PIPE, text=True)
+    print(done.stdout, end="")
+    found = re.search(r"(\d+) passed, (\d+) failed", done.stdout)
+    return (int(found[1]), int(found[2])) if found else (0, 1)
+
+
+def clang_tidy():
+    build("dev")
+    files = [str(f) for f in sorted((ROOT / "src").rglob("*.cc"))]
+    done = sh("run-clang-tidy-14", "-quiet", "-j", "2", "-p", "build-dev", *files, stdout=subprocess.PIPE,
+              stderr=subprocess.DEVNULL, text=True)
+    complaints = [line for line in done.stdout.splitlines() if re.search(r"(warning|error): ", line)]
+    for line in complaints[:40]:
+        print(line.replace(str(ROOT) + "/", ""))
+    return (1, 0) if done.returncode == 0 and not complaints else (0, 1)
+
+
+def labelled(label, preset="release", folder="build"):
+    def run():
+        build(preset)
+        return ctest(folder, label)
+    return run
+
+
+def end_to_end():
+    build("release")
+    sys.path[:0] = [str(ROOT / "tests" / "e2e"), str(ROOT / "labs")]
+    suite = unittest.defaultTestLoader.discover(str(ROOT / "tests" / "e2e"), pattern=os.environ.get("E2E", "test_*.py"))
+    result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
+    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    return max(result.testsRun - bad, 0), bad
+
+
+def demo():
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "demo.json"
+        done = sh("./demo", "--json", report)
+        figures = json.loads(report.read_text()) if report.exists() else {}
+    good = done.returncode == 0 and figures.get("renegotiations") == 0 and len(figures.get("moves", [])) == 3
+    return (1, 0) if good else (0, 1)
+
+
+GROUPS = {
+    "lint": Group("STYLE.md's promises: purity, layers, lengths, headers, format", lint),
+    "tidy": Group("clang-tidy over all sources", clang_tidy),
+    "unit": Group("unit tests and vectors, as released", labelled("unit")),
+    "asan": Group("the same under ASan and UBSan", labelled("unit", "asan", "build-asan")),
+    "tsan": Group("the threads under TSan", labelled("thread", "tsan", "build-tsan")),
+    "store": Group("store conformance: memory, SQLite, real nats-servers", labelled("store")),
+    "dataplane": Group("driver conformance, in namespaces", labelled("dataplane")),
+    "e2e": Group("end to end: real strongSwan, real fleet (E2E=test_fleet.py runs one file)", end_to_end),
+    "demo": Group("./demo, its figures judged", demo),
+}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./test", description="Runs the tests; no GROUP means all.")
+    parser.add_argument("groups", nargs="*", metavar="GROUP", help=", ".join(GROUPS))
+    parser.add_argument("--list", action="store_true", help="name the groups")
+    options = parser.parse_args()
+    if options.list:
+        for name, group in GROUPS.items():
+            print(f"{name:10} {group.text}")
+        return 0
+    unknown = [name for name in options.groups if name not in GROUPS]
+    if unknown:
+        parser.error(f"no such group: {', '.join(unknown)}; ./test --list names them")
+    passed = failed = 0
+    rows = []
+    for name in options.groups or GROUPS:
+        print(f"\n=== {name}: {GROUPS[name].text}", flush=True)
+        began = time.monotonic()
+        try:
+            good, bad = GROUPS[name].run()
+        except subprocess.CalledProcessError as trouble:
+            print(f"{name}: {trouble}")
+            good, bad = 0, 1
+        rows.append(f"  {name:10} {good:4} passed {bad:3} failed  {time.monotonic() - began:5.0f} s")
+        passed, failed = passed + good, failed + bad
+    print("\n" + "\n".join(rows))
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
