@@ -154,8 +154,9 @@ Status Edge::make_driver(Incarnation incarnation) {
 void Edge::make_roles() {
     facts_ = std::make_unique<Facts>(
         *store_, config_.fleet_keys, random_,
-        FactHandlers{[this](const auto& header, const auto& record) { on_record(header, record); },
-                     [this] { on_in_step(); }});
+        FactHandlers{
+            [this](const sa::EnvelopeHeader&, const sa::Record& record) { on_record(record); },
+            [this] { on_in_step(); }});
     claims_ = std::make_unique<Claims>(*store_, config_.fleet_keys, random_);
     const auto tell_all = [this](const std::string& subject, const BusBody& body) {
         tell(subject, body);
@@ -264,8 +265,7 @@ void Edge::adopt_one(const std::string& key) {
     });
 }
 
-void Edge::on_record(const sa::EnvelopeHeader& header, const sa::Record& record) {
-    (void)header;
+void Edge::on_record(const sa::Record& record) {
     if (const auto* tunnel = std::get_if<sa::TunnelRecord>(&record)) {
         if (tunnel->ended) {
             ike_->terminate(tunnel->id);

@@ -66,7 +66,7 @@ private:
     void keep_up();
     void adopt_own();
     void adopt_one(const std::string& key);
-    void on_record(const sa::EnvelopeHeader& header, const sa::Record& record);
+    void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
     void route_ike(ike::DatagramReceived datagram);

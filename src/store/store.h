@@ -141,7 +141,7 @@ public:
 };
 
 inline constexpr std::size_t key_bytes_max = 200;
-inline constexpr std::size_t value_bytes_max = 512U * 1024U;
+inline constexpr std::size_t value_bytes_max = std::size_t{512} * 1024;
 
 // The naming rules above, for implementations.
 [[nodiscard]] bool valid_key(std::string_view key);
