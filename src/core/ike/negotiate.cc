@@ -321,6 +321,7 @@ void keep_common_families(std::vector<TrafficSelector>& a, std::vector<TrafficSe
 
 std::vector<TrafficSelector> selectors_of(const std::vector<IpPrefix>& prefixes) {
     std::vector<TrafficSelector> selectors;
+    selectors.reserve(prefixes.size());
     for (const IpPrefix& prefix : prefixes) {
         selectors.push_back(TrafficSelector::from_prefix(prefix));
     }

@@ -74,7 +74,7 @@ void JetStreamStore::delete_claim(const std::string& key, Revision expected,
         return;
     }
     if (expected == Revision{0}) {
-        core_->claims().refuse_erase(std::move(done));
+        core_->claims().refuse_erase(done);
     } else {
         core_->claims().erase(key, expected, std::move(done));
     }

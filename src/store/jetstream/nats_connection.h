@@ -11,8 +11,10 @@
 #include "store/jetstream/link.h"
 #include "store/jetstream/link_inbox.h"
 
+// NOLINTBEGIN(bugprone-reserved-identifier): the names are libnats's own.
 using natsConnection = struct __natsConnection;
 using natsSubscription = struct __natsSubscription;
+// NOLINTEND(bugprone-reserved-identifier)
 
 namespace anyswan::store::js {
 
