@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // make_corpus CAPTURES OUT: seeds for the fuzz targets, from the captures' datagrams and
-// plaintexts.
+// plaintexts, IKE's and ESP's.
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -49,12 +49,21 @@ struct Corpora {
         : message(out / "message"),
           chain(out / "chain"),
           open(out / "open"),
-          reassembly(out / "reassembly") {}
-    Corpus message, chain, open, reassembly;
+          reassembly(out / "reassembly"),
+          ip(out / "ip"),
+          esp(out / "esp") {}
+    Corpus message, chain, open, reassembly, ip, esp;
 
     void add_event(const nlohmann::json& event) {
         if (event.contains("wire") && event["wire"].is_string()) {
             message.add(*from_hex(event["wire"].get<std::string>()));
+        }
+        if (event["event"] == "esp") {
+            const Bytes plain = *from_hex(event["plain"].get<std::string>());
+            ip.add(plain);  // with ESP's trailer behind it
+            for (std::uint8_t choice = 0; choice < 4; ++choice) {
+                esp.add(concat({Bytes{choice}, plain}));
+            }
         }
         if (!event.contains("first_payload")) {
             return;

@@ -33,6 +33,7 @@ public:
         JetStreamConfig config = test_config({NatsServer::url_at(proxy->port())}, fleet_);
         config.replicas = 3;
         config.only_named_servers = true;
+        config.timeout = 15s;  // an election on a busy machine
         auto store = JetStreamStore::open(std::move(config), std::move(executor));
         EXPECT_TRUE(store.has_value()) << store.error().message;
         proxies_[store->get()] = std::move(proxy);

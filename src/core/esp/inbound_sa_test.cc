@@ -131,7 +131,7 @@ TEST(InboundSa, DropsReplays) {
 TEST(InboundSa, DropsADuplicateWithinOneBatch) {
     Ends ends("aes128gcm16");
     std::vector<OuterPacket> batch;
-    for (const std::uint64_t number : {5, 6, 5, 4}) {
+    for (const std::uint64_t number : {5U, 6U, 5U, 4U}) {
         batch.push_back(ends.seal(number, good));
     }
     std::vector<Opened> results(4);

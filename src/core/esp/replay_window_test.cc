@@ -30,7 +30,7 @@ void run(ReplayWindow& window, std::initializer_list<Step> steps) {
 }
 
 TEST(ReplayWindow, NumberedTable) {
-    using enum Verdict;
+    using enum ReplayWindow::Verdict;
     ReplayWindow window(window_size);
     run(window, {
                     {1, 0, too_old},

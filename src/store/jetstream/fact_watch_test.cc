@@ -54,8 +54,7 @@ protected:
     }
     /// The question asked last, which must be about `call`.
     Publication question(const std::string& call) {
-        EXPECT_FALSE(link_.sent.empty());
-        Publication last = link_.sent.back();
+        Publication last = link_.sent.empty() ? Publication{} : link_.sent.back();
         EXPECT_EQ(last.subject, "$JS.API." + call);
         return last;
     }

@@ -83,6 +83,7 @@ std::optional<Chosen<IkeSuite>> choose_for(const std::vector<const sa::TunnelRec
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.tunnels > b.tunnels; });
     std::vector<IkeSuite> preferred;
+    preferred.reserve(candidates.size());
     for (const Candidate& candidate : candidates) {
         preferred.push_back(candidate.suite);
     }

@@ -173,7 +173,8 @@ void set_traffic_class(MutableBytes packet, IpView& view, std::uint8_t traffic_c
     view.traffic_class = traffic_class;
     if (view.family == IpFamily::v6) {
         packet[0] = static_cast<std::uint8_t>(0x60U | (traffic_class >> 4U));
-        packet[1] = static_cast<std::uint8_t>((traffic_class << 4U) | (packet[1] & 0x0fU));
+        packet[1] =
+            static_cast<std::uint8_t>((unsigned{traffic_class} << 4U) | (packet[1] & 0x0fU));
         return;
     }
     const std::uint16_t before = load_u16(packet);
