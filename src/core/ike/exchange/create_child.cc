@@ -55,8 +55,8 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     Notify notify = refusal(session, in.payloads);
     report(context, session, EventKind::we_refused,
            name(notify.type) +
-               " to CREATE_CHILD_SA; the peer keeps its SAs until they expire and "
-               "then starts a new IKE SA");
+               " to CREATE_CHILD_SA: nothing is made or rekeyed under an IKE SA "
+               "yet; routers set up a new IKE SA instead");
     respond(session, context, in, {{std::move(notify)}}, {}, Persist::claim);
 }
 
