@@ -3,7 +3,9 @@
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  # Paths count from the checkout, so that a second clone finds what the first one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+    ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${CCACHE})
 endif()
 
 find_package(Threads REQUIRED)
@@ -35,6 +37,9 @@ function(anyswan_library name)
   target_link_libraries(anyswan_${name} PUBLIC anyswan_options ${ARG_LINK})
 endfunction()
 
+# Everything that `./test unit` runs.
+add_custom_target(unit_tests)
+
 # anyswan_test(NAME SOURCES a_test.cc ... LINK lib ... LABEL unit|store|...): one GoogleTest program,
 # test_NAME, registered with CTest under the label that `./test LABEL` runs.
 function(anyswan_test name)
@@ -47,5 +52,8 @@ function(anyswan_test name)
   target_compile_definitions(test_${name} PRIVATE
     ANYSWAN_TEST_DATA="${PROJECT_SOURCE_DIR}/tests/data")
   add_test(NAME ${name} COMMAND test_${name})
+  if(ARG_LABEL STREQUAL unit)
+    add_dependencies(unit_tests test_${name})
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
 endfunction()

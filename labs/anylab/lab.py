@@ -36,9 +36,9 @@ def wait_for(what, condition, timeout_s=20.0, pause_s=0.02):
 class Lab:
     def __init__(self, name):
         self.name = name
-        self.dir = Path("/run/anyswan-lab") / name
+        self.dir = Path("/var/lib/anyswan-lab") / name
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._links = 0
+        self._processes = {}
 
     # Namespaces and links.
 
@@ -55,7 +55,6 @@ class Lab:
 
     def link(self, host_a, host_b, cidr_a, cidr_b, dev_a=None, dev_b=None):
         """A veth pair; each side gets its comma-separated addresses. Returns the two device names."""
-        self._links += 1
         dev_a, dev_b = dev_a or f"to-{host_b}"[:15], dev_b or f"to-{host_a}"[:15]
         self.sh("ip", "link", "add", "name", dev_a, "netns", self.ns(host_a), "type", "veth",
                 "peer", "name", dev_b, "netns", self.ns(host_b))
@@ -89,17 +88,16 @@ class Lab:
 
     def start(self, host, name, words, private_run=None, env=None):
         """A process in the host's namespace; its output goes to DIR/NAME.log. Returns the pid."""
-        log = open(self.dir / f"{name}.log", "ab")
         words = [str(w) for w in words]
         if private_run:
             # A mount namespace of its own, in which /run is private: several daemons think they are alone.
             words = ["unshare", "-m", "--propagation", "private", "sh", "-c",
                      'mount --bind "$0" /run && exec "$@"', str(private_run), *words]
-        process = subprocess.Popen(["ip", "netns", "exec", self.ns(host), *words], stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log, start_new_session=True,
-                                   env={**os.environ, **(env or {})})
+        with open(self.dir / f"{name}.log", "ab") as log:
+            process = subprocess.Popen(["ip", "netns", "exec", self.ns(host), *words], stdin=subprocess.DEVNULL,
+                                       stdout=log, stderr=log, start_new_session=True,
+                                       env={**os.environ, **(env or {})})
         (self.dir / f"{name}.pid").write_text(json.dumps({"pid": process.pid, "start": _start_time(process.pid)}))
-        self._processes = getattr(self, "_processes", {})
         self._processes[name] = process
         return process
 
@@ -121,13 +119,13 @@ class Lab:
                 os.kill(pid, signal.SIGCONT)
             deadline = time.monotonic() + timeout_s
             while _start_time(pid) == known["start"] and time.monotonic() < deadline:
-                child = getattr(self, "_processes", {}).get(name)
+                child = self._processes.get(name)
                 if child is not None:
                     child.poll()
                 time.sleep(0.01)
             if _start_time(pid) == known["start"]:
                 os.kill(pid, signal.SIGKILL)
-        child = getattr(self, "_processes", {}).pop(name, None)
+        child = self._processes.pop(name, None)
         if child is not None:
             child.wait()
         path.unlink()

@@ -61,8 +61,14 @@ class Topology:
             lab.ip(host, "route", "add", "default", "via", "192.168.7.1")
             lab.ip(host, "-6", "route", "add", "default", "via", "fd07::1")
             for family in ("ip", "ip6"):
-                lab.nft(box, f'table {family} nat {{ chain post {{ type nat hook postrouting priority 100; '
-                             'oifname "wan" masquerade random } }')
+                lab.nft(box, f"""
+table {family} nat {{
+  chain post {{
+    type nat hook postrouting priority 100
+    oifname "wan" masquerade random
+  }}
+}}
+""")
         else:
             lab.link("inet", host, f"{gateway}/30,{gateway6}/64", f"{outer}/30,{outer6}/64")
             lab.ip(host, "route", "add", "default", "via", gateway)

@@ -75,6 +75,22 @@ Json to_json(const Tell& tell) {
     return {{"type", "tell"}, {"key", tell.key}, {"envelope", Json::binary(tell.envelope)}};
 }
 
+Json to_json(const Traffic& traffic) {
+    Json spis = Json::array();
+    for (const EspSpi spi : traffic.inbound_spis) {
+        spis.push_back(spi.value());
+    }
+    return {{"type", "traffic"}, {"spis", spis}};
+}
+
+Traffic traffic_from(const Json& json) {
+    Traffic traffic;
+    for (const Json& spi : json.at("spis")) {
+        traffic.inbound_spis.emplace_back(spi.get<std::uint32_t>());
+    }
+    return traffic;
+}
+
 Json to_json(const RelayedIke& relayed) {
     return {{"type", "ike"},
             {"local", to_json(relayed.local)},
@@ -98,6 +114,9 @@ std::optional<BusBody> from_json(const Json& json) {
     }
     if (type == "tell") {
         return Tell{json.at("key").get<std::string>(), bytes_from(json.at("envelope"))};
+    }
+    if (type == "traffic") {
+        return traffic_from(json);
     }
     if (type == "ike") {
         return RelayedIke{endpoint_from(json.at("local")), endpoint_from(json.at("remote")),

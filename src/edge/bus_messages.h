@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "base/ip.h"
 #include "base/strong.h"
@@ -49,6 +50,11 @@ struct Tell {
     Bytes envelope;
 };
 
+/// Child SAs on which authenticated packets came in lately. Subject "traffic".
+struct Traffic {
+    std::vector<EspSpi> inbound_spis;
+};
+
 /// An IKE datagram that came in at an edge that doesn't own the SA. Subject "ike.<edge id>".
 struct RelayedIke {
     Endpoint local;
@@ -56,7 +62,7 @@ struct RelayedIke {
     Bytes bytes;
 };
 
-using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, RelayedIke>;
+using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

@@ -29,9 +29,11 @@ protected:
         record.owner = owner;
         record.epoch = Epoch(1);
         record.expected_request = MessageId(expected_request);
-        for (Secret* key :
-             {&record.sk_d, &record.sk_ei, &record.sk_er, &record.sk_pi, &record.sk_pr}) {
-            *key = Secret::copy_of(Bytes(36, 7));
+        for (Secret* key : {&record.sk_ei, &record.sk_er}) {
+            *key = Secret::copy_of(Bytes(crypto::encr_key_size(record.suite.cipher), 7));
+        }
+        for (Secret* key : {&record.sk_d, &record.sk_pi, &record.sk_pr}) {
+            *key = Secret::copy_of(Bytes(crypto::prf_output_size(record.suite.prf), 7));
         }
         return record;
     }

@@ -209,6 +209,9 @@ void DataplaneRole::on_event(const dataplane::Usage& event) {
     sum.inbound_spi = event.inbound_spi;
     sum.bytes_in += event.bytes_in;
     sum.packets_in += event.packets_in;
+    if (event.packets_in > 0) {
+        heard_.push_back(event.inbound_spi);
+    }
     sum.bytes_out += event.bytes_out;
     sum.packets_out += event.packets_out;
     sum.highest_in = event.highest_in;

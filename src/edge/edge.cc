@@ -71,7 +71,8 @@ Edge::Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> c
       spi_pool_(random_, spis_low_water),
       spis_(spi_pool_),
       heartbeat_(loop),
-      repair_(loop) {}
+      repair_(loop),
+      second_(loop) {}
 
 Edge::~Edge() {
     stop();
@@ -112,6 +113,7 @@ void Edge::begin(const Bootstrap::Held& held) {
     listen_bus();
     facts_->start();
     adopt_own();
+    second_.every(1s, [this] { keep_up(); });
     heartbeat_.every(heartbeat_period, [this] {
         tell("heartbeat", status());
         more_spis();
@@ -152,8 +154,9 @@ Status Edge::make_driver(Incarnation incarnation) {
 void Edge::make_roles() {
     facts_ = std::make_unique<Facts>(
         *store_, config_.fleet_keys, random_,
-        FactHandlers{[this](const auto& header, const auto& record) { on_record(header, record); },
-                     [this] { on_in_step(); }});
+        FactHandlers{
+            [this](const sa::EnvelopeHeader&, const sa::Record& record) { on_record(record); },
+            [this] { on_in_step(); }});
     claims_ = std::make_unique<Claims>(*store_, config_.fleet_keys, random_);
     const auto tell_all = [this](const std::string& subject, const BusBody& body) {
         tell(subject, body);
@@ -180,7 +183,7 @@ void Edge::make_roles() {
 void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
-          ike_subject(config_.id)}) {
+          std::string("traffic"), ike_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -194,6 +197,21 @@ void Edge::more_spis() {
         claiming_spis_ = false;
         spi_pool_.add_block(block);
     });
+}
+
+// Once a second: tell what was heard, ask silent peers, end what has lived long enough.
+void Edge::keep_up() {
+    if (std::vector<EspSpi> heard = dataplane_->take_heard(); !heard.empty()) {
+        tell("traffic", Traffic{std::move(heard)});
+    }
+    const Upkeep::Decision decision = upkeep_.decide(read_clocks().instant, ike_->list(), tunnels_);
+    for (const IkeSpi spi : decision.probe) {
+        ike_->probe(spi);
+    }
+    for (const sa::TunnelId& tunnel : decision.terminate) {
+        log::info("ike", "IKE SA of tunnel " + tunnel.to_string() + " has reached its lifetime");
+        ike_->terminate(tunnel);
+    }
 }
 
 // What a reset store lost is written again by its writers at once, and by whoever knows it a while
@@ -247,8 +265,7 @@ void Edge::adopt_one(const std::string& key) {
     });
 }
 
-void Edge::on_record(const sa::EnvelopeHeader& header, const sa::Record& record) {
-    (void)header;
+void Edge::on_record(const sa::Record& record) {
     if (const auto* tunnel = std::get_if<sa::TunnelRecord>(&record)) {
         if (tunnel->ended) {
             ike_->terminate(tunnel->id);
@@ -365,6 +382,10 @@ void Edge::on_bus(const store::BusMessage& message) {
         }
     } else if (const auto* told = std::get_if<Tell>(&*body)) {
         facts_->offer(told->key, told->envelope);
+    } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
+        for (const EspSpi spi : traffic->inbound_spis) {
+            upkeep_.on_traffic(read_clocks().instant, spi);
+        }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
         ike_->on_datagram({relayed->local, relayed->remote, std::move(relayed->bytes)});

@@ -14,6 +14,7 @@
 #include "edge/leases.h"
 #include "edge/os_random.h"
 #include "edge/spi_source.h"
+#include "edge/upkeep.h"
 
 namespace anyswan::edge {
 
@@ -62,9 +63,10 @@ private:
     void listen_bus();
     void more_spis();
     void plan_repair();
+    void keep_up();
     void adopt_own();
     void adopt_one(const std::string& key);
-    void on_record(const sa::EnvelopeHeader& header, const sa::Record& record);
+    void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
     void route_ike(ike::DatagramReceived datagram);
@@ -87,6 +89,8 @@ private:
     std::map<std::string, std::uint64_t> counters_;
     Timer heartbeat_;
     Timer repair_;
+    Timer second_;
+    Upkeep upkeep_;
     bool repair_planned_ = false;
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<Bootstrap> bootstrap_;

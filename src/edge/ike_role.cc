@@ -23,6 +23,10 @@ void IkeRole::terminate(const sa::TunnelId& tunnel) {
     feed(ike::Terminate{tunnel});
 }
 
+void IkeRole::probe(IkeSpi spi) {
+    feed(ike::ProbeLiveness{spi});
+}
+
 void IkeRole::adopt(sa::IkeSaRecord record) {
     feed(ike::Adopt{std::move(record)});
 }

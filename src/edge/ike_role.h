@@ -33,6 +33,7 @@ public:
     void on_datagram(ike::DatagramReceived datagram);
     void initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote);
     void terminate(const sa::TunnelId& tunnel);
+    void probe(IkeSpi spi);
     void adopt(sa::IkeSaRecord record);
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }

@@ -44,8 +44,9 @@ void Session::auth(const Event& event) {
     const auto* payload = said == nullptr
                               ? nullptr
                               : Message::find_in<wire::ike::Authentication>(said->chain.payloads);
-    if (!report_.require(payload != nullptr && equal(payload->data, event.hex("auth")),
-                         "the last message of this side carries another, or none")) {
+    const bool same = payload != nullptr && equal(payload->data, event.hex("auth"));
+    if (!report_.require(same, "the last message of this side carries another, or none") ||
+        payload == nullptr || said == nullptr) {
         return;
     }
     const IkeSa& sa = *current_;

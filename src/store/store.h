@@ -130,7 +130,8 @@ public:
     /// `pattern` may end in ".*" (one token). A publisher gets its own messages too.
     virtual void subscribe(const std::string& pattern, std::function<void(BusMessage)> handler) = 0;
 
-    /// Tells the present state soon, then each change. Connected: facts and claims can be written.
+    /// Tells the present state soon, then each change of it or of its reason. Connected: facts and
+    /// claims can be written.
     virtual void on_link_state(std::function<void(LinkState, std::string why)> handler) = 0;
     [[nodiscard]] virtual LinkState link_state() const = 0;
     /// "sqlite /var/lib/...", "nats 2.9.10, 1 server, replicas 1".
@@ -140,7 +141,7 @@ public:
 };
 
 inline constexpr std::size_t key_bytes_max = 200;
-inline constexpr std::size_t value_bytes_max = 512U * 1024U;
+inline constexpr std::size_t value_bytes_max = std::size_t{512} * 1024;
 
 // The naming rules above, for implementations.
 [[nodiscard]] bool valid_key(std::string_view key);

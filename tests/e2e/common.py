@@ -3,15 +3,12 @@
 
 import sys
 import unittest
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "labs"))
-
-from anylab.fleet import tunnel_toml  # noqa: E402
-from anylab.lab import wait_for  # noqa: E402
-from anylab.ping import ping_once  # noqa: E402
-from anylab.strongswan import StrongSwan  # noqa: E402
-from anylab.topology import ANYCAST, ANYCAST6, Topology  # noqa: E402
+from anylab.fleet import tunnel_toml
+from anylab.lab import wait_for
+from anylab.ping import ping_once
+from anylab.strongswan import StrongSwan
+from anylab.topology import ANYCAST, ANYCAST6, Topology
 
 INNER = {1: "10.1.0.1", 2: "10.2.0.1"}
 INNER6 = {1: "fd01::1", 2: "fd02::1"}

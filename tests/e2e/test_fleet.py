@@ -14,10 +14,6 @@ class Fleet(FleetTest):
     edges = ("ams", "sin", "sfo")
 
     @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-
-    @classmethod
     def set_up_fleet(cls):
         for number, edge in ((1, "ams"), (2, "sin")):
             cls.net.add_customer(f"cust{number}", number, edge, [f"{INNER[number]}/32"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Our branch connector: raw ESP (no NAT, no UDP), IPv4 and IPv6 inside and outside, large packets."""
 
+import signal
 import unittest
 
 from anylab.fleet import Peer, tunnel_toml
@@ -61,7 +62,7 @@ class BranchConnector(FleetTest):
         self.start_peer(2)
         self.assert_ping("cust1", INNER[1], INNER[2])
         lab = self.net.lab
-        server = lab.start("cust2", "iperf3", ["iperf3", "-s", "-1", "-B", INNER[2]])
+        server = lab.start("cust2", "iperf3", ["iperf3", "-s", "-1", "--forceflush", "-B", INNER[2]])
         wait_for("iperf3 to listen", lambda: "listening" in lab.log("iperf3"))
         out = lab.run("cust1", "iperf3", "-c", INNER[2], "-B", INNER[1], "-n", "20M", "-J")
         server.wait()
@@ -74,7 +75,21 @@ class BranchConnector(FleetTest):
         self.assert_ping("cust1", INNER[1], INNER[2])
         # Too big with DF: the connector answers with "fragmentation needed", so the kernel learns the MTU.
         self.assertFalse(ping_once(self.net.lab, "cust1", INNER[1], INNER[2], size=1472, extra=("-M", "do")))
-        self.assertTrue(ping_once(self.net.lab, "cust1", INNER[1], INNER[2], size=1372, extra=("-M", "do")))
+        self.assertTrue(ping_once(self.net.lab, "cust1", INNER[1], INNER[2], size=1350, extra=("-M", "do")))
+
+    def test_a_silent_edge_is_noticed_and_the_tunnel_made_anew(self):
+        sa, peer = self.start_peer(1, more='dpd = "2s"')
+        self.start_peer(2)
+        self.assert_ping("cust1", INNER[1], INNER[2])
+        self.net.edges["ams"].stop(signal.SIGKILL)
+        self.addCleanup(self.net.route, "cust1", "ams")
+        self.addCleanup(self.net.edges["ams"].start)
+        self.net.route("cust1", "sin")
+        # The peer asks, is not answered (the owner is dead), and starts again: it lands on sin.
+        again = wait_for("a new child SA", lambda: [row for row in peer.child_sas() if row["state"] == "applied" and
+                                                    row["inbound_spi"] != sa["inbound_spi"]], timeout_s=60)
+        self.assertTrue(again)
+        self.assert_ping("cust1", INNER[1], INNER[2])
 
 
 if __name__ == "__main__":

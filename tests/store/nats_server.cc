@@ -118,7 +118,7 @@ void NatsServer::start() {
         execl(binary_.c_str(), binary_.c_str(), "-c", config_.c_str(), nullptr);
         _exit(127);
     }
-    const auto deadline = Clock::now() + std::chrono::seconds(10);
+    const auto deadline = Clock::now() + std::chrono::seconds(60);
     while (!greets(port_)) {
         if (Clock::now() > deadline || waitpid(pid_, nullptr, WNOHANG) == pid_) {
             throw std::runtime_error(binary_ + " did not start:\n" + read_file(log));

@@ -2,9 +2,6 @@
 // Writes facts through outages as the edge does: what was not acknowledged is put again.
 #pragma once
 
-#include <deque>
-#include <set>
-
 #include "store/conformance.h"
 
 namespace anyswan::store {
@@ -14,6 +11,11 @@ public:
     /// Keys are "<prefix>/0", "<prefix>/1", ...; at most `in_flight` at a time are unanswered.
     RetryingWriter(Store& store, std::string prefix, int count, int in_flight = 8)
         : store_(store), prefix_(std::move(prefix)), count_(count) {
+        store_.on_link_state([this](LinkState state, const std::string&) {
+            if (state == LinkState::connected) {
+                put_failed();
+            }
+        });
         for (int i = 0; i < in_flight; ++i) {
             put_next();
         }
@@ -42,9 +44,20 @@ private:
             } else {
                 ASSERT_EQ(result.error().failure, Failure::unavailable) << result.error().message;
                 ++failures_;
-                put(key);
+                failed_.push_back(key);
+                if (store_.link_state() == LinkState::connected) {
+                    put_failed();
+                }
             }
         });
+    }
+
+    void put_failed() {
+        std::vector<std::string> failed;
+        failed.swap(failed_);
+        for (const std::string& key : failed) {
+            put(key);
+        }
     }
 
     Store& store_;
@@ -52,6 +65,7 @@ private:
     int count_;
     int next_ = 0;
     int failures_ = 0;
+    std::vector<std::string> failed_;  // wait for the link
     std::map<std::string, Revision> acknowledged_;
 };
 

@@ -66,8 +66,8 @@ Expected<ChildAgreement, std::string> check_child(const sa::TunnelRecord& tunnel
     }
     const auto& local = answer.ts_i->selectors;
     const auto& remote = answer.ts_r->selectors;
-    // RFC 7296 2.9: "the responder is allowed to narrow the choices by selecting a subset of the
-    // traffic", and nothing else.
+    // RFC 7296 2.9: "IKEv2 allows the responder to choose a subset of the traffic proposed by the
+    // initiator", and nothing else.
     if (local.empty() || remote.empty() || !answer.ts_i->opaque.empty() ||
         !answer.ts_r->opaque.empty() || !within(local, selectors_of(tunnel.local_prefixes)) ||
         !within(remote, selectors_of(tunnel.remote_prefixes))) {

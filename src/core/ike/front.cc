@@ -39,11 +39,12 @@ std::optional<HeaderView> Front::read_header(Context& context, const DatagramRec
     if (header.major_version > 2) {
         // RFC 7296 2.5: "If an endpoint receives a message with a higher major version number, it
         // MUST drop the message and SHOULD send an unauthenticated Notify message of type
-        // INVALID_MAJOR_VERSION containing the highest (closest) version number it supports."
+        // INVALID_MAJOR_VERSION containing the highest (closest) version number it supports": in
+        // the header, the notify itself has "no notification data" (1.5).
         context.drop(DropReason::version_too_new, input.remote);
         if (!header.response) {
             refuse(context, {input.local, input.remote}, header,
-                   {{}, {}, NotifyType::invalid_major_version, {2}});
+                   {{}, {}, NotifyType::invalid_major_version, {}});
         }
         return std::nullopt;
     }

@@ -23,7 +23,7 @@ TEST(Handshake, MakesAnIkeSaAndAChildSa) {
                                   wire::ike::TrafficSelector::from_prefix(net("10.0.0.0/8"))});
     EXPECT_EQ(child.remote_ts, std::vector<wire::ike::TrafficSelector>{
                                    wire::ike::TrafficSelector::from_prefix(net("10.1.0.0/16"))});
-    EXPECT_EQ(child.expires_at.unix_ns - world.now().wall.unix_ns, Duration(28800s).count());
+    EXPECT_EQ(child.expires_at.unix_ns - world.clock().wall.unix_ns, Duration(28800s).count());
     EXPECT_EQ(child.inbound.encr.size(), 36U);
 
     const sa::IkeSaRecord& claim = *world.fleet.ike_sa();
@@ -158,10 +158,10 @@ TEST(Handshake, RetransmissionsBackOffAndAreTheSameBytes) {
     world.cut = true;
     world.initiate();
     std::vector<Duration> times;
-    const Instant start = world.now().instant;
+    const Instant start = world.clock().instant;
     while (const auto due = world.customer.engine->next_deadline()) {
-        world.wait(*due - world.now().instant);
-        times.push_back(world.now().instant - start);
+        world.wait(*due - world.clock().instant);
+        times.push_back(world.clock().instant - start);
     }
     // 1, 1.8, 3.24 ... seconds apart: five retransmissions, then the end.
     ASSERT_EQ(times.size(), 6U);
@@ -217,7 +217,7 @@ TEST(Cookie, AnotherEdgeAcceptsIt) {
     world.deliver();  // through ams1 all the way: take the request with the cookie from the trace
     const Datagram& with_cookie = world.trace[2].datagram;
     const Outputs out = second.step(
-        world.now(), DatagramReceived{with_cookie.remote, with_cookie.local, with_cookie.bytes});
+        world.clock(), DatagramReceived{with_cookie.remote, with_cookie.local, with_cookie.bytes});
     ASSERT_EQ(out.actions.size(), 1U);
     EXPECT_NE(out.actions[0].our_spi, IkeSpi(0)) << "answered, not asked for a cookie again";
 }
@@ -427,7 +427,7 @@ TEST(Fragmentation, OnlyTheFirstFragmentOfARepetitionIsAnswered) {
         const Datagram& datagram = carried.datagram;
         if (carried.from == &world.customer && &carried != &trace.front()) {
             const Outputs out = world.fleet.step(
-                world.now(), DatagramReceived{datagram.remote, datagram.local, datagram.bytes});
+                world.clock(), DatagramReceived{datagram.remote, datagram.local, datagram.bytes});
             answers += out.actions.size();
         }
     }
@@ -448,7 +448,8 @@ TEST(Fragmentation, ANonFragmentingPeerGetsWholeMessages) {
     wire::ike::Message init = *wire::ike::Message::parse(world.trace[0].datagram.bytes);
     init.payloads.pop_back();
     const Outputs out = world.fleet.step(
-        world.now(), DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 501), init.emit()});
+        world.clock(),
+        DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 501), init.emit()});
     ASSERT_EQ(out.actions.size(), 1U);
     const auto answer = wire::ike::Message::parse(out.actions[0].send[0].bytes);
     EXPECT_EQ(find_notify(answer->payloads, NotifyType::ikev2_fragmentation_supported), nullptr);

@@ -192,21 +192,21 @@ World::World(std::uint64_t seed)
 
 World::~World() {
     if (testing::Test::HasFailure()) {
-        std::cerr << "seed " << seed_ << "\n";
+        GTEST_LOG_(INFO) << "seed " << seed_;
         for (const Side* side : {&customer, &fleet}) {
             for (const EngineEvent& event : side->events) {
-                std::cerr << side->name << ": " << ike::name(event.kind) << ": " << event.text
-                          << "\n";
+                GTEST_LOG_(INFO) << side->name << ": " << ike::name(event.kind) << ": "
+                                 << event.text;
             }
             for (const Dropped& drop : side->drops) {
-                std::cerr << side->name << ": dropped " << ike::name(drop.reason) << " "
-                          << drop.detail << "\n";
+                GTEST_LOG_(INFO) << side->name << ": dropped " << ike::name(drop.reason) << " "
+                                 << drop.detail;
             }
         }
     }
 }
 
-Now World::now() const {
+Now World::clock() const {
     return {instant_, {1'700'000'000'000'000'000 + instant_.since_start.count()}};
 }
 
@@ -215,7 +215,7 @@ Side& World::other(const Side& side) {
 }
 
 void World::tell(Side& side, Input input) {
-    Outputs out = side.step(now(), std::move(input));
+    Outputs out = side.step(clock(), std::move(input));
     for (Action& action : out.actions) {
         for (const Datagram& datagram : action.send) {
             send(side, datagram);

@@ -111,7 +111,7 @@ public:
 
     /// Both sides have one established IKE SA and one Child SA, with keys that fit.
     [[nodiscard]] bool up() const;
-    [[nodiscard]] Now now() const;
+    [[nodiscard]] Now clock() const;
     [[nodiscard]] Side& other(const Side& side);
 
     Side customer;

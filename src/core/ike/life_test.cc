@@ -30,7 +30,7 @@ struct Up : Test {
     IkeSpi fleet_spi() { return world.fleet.ike_sas.begin()->first; }
     Datagram sent(std::size_t n) { return world.trace.at(before + n).datagram; }
     Outputs to_fleet(const Datagram& datagram) {
-        return world.fleet.step(world.now(),
+        return world.fleet.step(world.clock(),
                                 DatagramReceived{datagram.remote, datagram.local, datagram.bytes});
     }
     /// A request that the customer's keys protect, as any IKEv2 peer might send it.

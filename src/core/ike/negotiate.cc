@@ -45,8 +45,8 @@ std::uint16_t wire_key_bits(const crypto::CipherSuite& cipher) {
 
 void demand_cipher(const crypto::CipherSuite& cipher, std::vector<Demand>& demands) {
     demands.push_back({TransformType::encr, number(cipher.encr), wire_key_bits(cipher), false});
-    // RFC 7296 3.3.3: "If a combined-mode cipher is offered, ... the integrity algorithm [is] none
-    // or absent".
+    // RFC 7296 3.3: combined-mode ciphers "MUST either offer no integrity algorithm or a single
+    // integrity algorithm of "NONE"".
     const bool none = cipher.integ == crypto::IntegId::none;
     demands.push_back({TransformType::integ, number(cipher.integ), 0, none});
 }
@@ -70,8 +70,8 @@ std::vector<Demand> demands_of(const crypto::EspSuite& suite) {
 }
 
 bool satisfies(const Transform& transform, const Demand& demand) {
-    // RFC 7296 3.3.6: "if [the recipient] does not understand a Transform Attribute, that transform
-    // MUST be treated as unacceptable".
+    // RFC 7296 3.3.6: "if the responder receives a transform ... that contains a Transform
+    // Attribute it does not understand, it MUST consider this transform unacceptable".
     const auto known = [](const wire::ike::Attribute& attribute) {
         return attribute.type == wire::ike::attribute_key_length && !attribute.tlv;
     };
@@ -150,8 +150,9 @@ Proposal propose(const std::vector<Demand>& demands, std::size_t index, Protocol
 template <class Suite>
 std::optional<Suite> accepted_suite(std::span<const Suite> offered,
                                     const SecurityAssociation& answer) {
-    // RFC 7296 2.7: "the responder ... MUST choose a single suite"; 3.3.1: its Proposal Num "MUST
-    // match the number on the proposal sent that was accepted".
+    // RFC 7296 3.3.6: "The initiator of an exchange MUST check that the accepted offer is
+    // consistent with one of its proposals"; 3.3.1: the proposal number "MUST match the number on
+    // the proposal sent that was accepted".
     if (answer.proposals.size() != 1) {
         return std::nullopt;
     }
@@ -277,9 +278,10 @@ std::optional<EspSpi> esp_spi(const Proposal& proposal) {
 
 std::vector<TrafficSelector> narrow(const std::vector<TrafficSelector>& offered,
                                     const std::vector<TrafficSelector>& allowed) {
-    // RFC 7296 2.9: "the responder narrows the Traffic Selectors" to "a subset ... provided the set
-    // does not become the null set". All intersections are kept, so the initiator's first selector,
-    // the one of the packet that asked for the SA, is covered whenever policy allows it.
+    // RFC 7296 2.9: "it narrows the Traffic Selectors to some subset of the initiator's proposal
+    // (provided the set does not become the null set)". All intersections are kept, so the
+    // initiator's first selector, the one of the packet that asked for the SA, is covered whenever
+    // policy allows it, as it MUST be.
     std::vector<TrafficSelector> result;
     for (const TrafficSelector& wanted : offered) {
         for (const TrafficSelector& limit : allowed) {

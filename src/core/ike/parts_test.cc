@@ -7,6 +7,8 @@
 #include "core/ike/cookie.h"
 #include "core/ike/limits.h"
 #include "core/ike/nat.h"
+#include "core/ike/negotiate.h"
+#include "core/ike/report.h"
 #include "core/ike/states.h"
 #include "core/ike/window.h"
 
@@ -129,6 +131,41 @@ TEST(NatDetection, OurAnnouncementMakesThePeerEncapsulateSoWeDoToo) {
     std::vector<Payload> payloads;
     append_nat_detection(payloads, spis, at_initiator, Announce::truth);
     EXPECT_TRUE(detect_nat(payloads, spis, at_responder, Announce::behind_nat).udp_encapsulation);
+}
+
+// The words of an offer are those of configuration.
+
+TEST(Words, OfAProposal) {
+    using wire::ike::Transform;
+    using wire::ike::TransformType;
+    const auto words = [](std::vector<Transform> transforms) {
+        return describe(wire::ike::SecurityAssociation{
+            {{1, wire::ike::ProtocolId::ike, {}, std::move(transforms)}}});
+    };
+    const auto made = [](TransformType type, std::uint16_t id, std::uint16_t bits = 0) {
+        return Transform::make(type, id, bits);
+    };
+    EXPECT_EQ(words({made(TransformType::ke, 2), made(TransformType::encr, 3),
+                     made(TransformType::prf, 2), made(TransformType::integ, 2)}),
+              "3des-sha1-modp1024");
+    EXPECT_EQ(words({made(TransformType::encr, 12, 128), made(TransformType::encr, 12, 256),
+                     made(TransformType::integ, 12), made(TransformType::integ, 2),
+                     made(TransformType::prf, 5), made(TransformType::ke, 14)}),
+              "aes128/aes256-sha256/sha1-prfsha256-modp2048");
+    EXPECT_EQ(words({made(TransformType::encr, 20, 256), made(TransformType::prf, 6),
+                     made(TransformType::ke, 31), made(TransformType::addke1, 36)}),
+              "aes256gcm16-prfsha384-x25519-type6-36");
+    EXPECT_EQ(words({made(TransformType::encr, 77, 192), made(TransformType::sn, 1)}),
+              "encr77192-esn");
+    EXPECT_EQ(words({}), "nothing");
+    for (const char* suite : {"aes128-sha1-modp1536", "aes256gcm16-prfsha384-ecp384",
+                              "chacha20poly1305-prfsha256-x25519", "aes192-sha512-ecp521"}) {
+        EXPECT_EQ(describe(offer(std::vector{*crypto::parse_ike_suite(suite)})), suite);
+    }
+}
+
+TEST(Words, StayOnOneLine) {
+    EXPECT_EQ(printable("a\nb\x7f\x1b[31m"), "a?b??[31m");
 }
 
 // The table of transitions against the drawing.

@@ -102,10 +102,12 @@ TEST_P(EachSuite, FragmentsFitAndReassembleInAnyOrder) {
     std::reverse(datagrams.begin(), datagrams.end());
     for (const Bytes& datagram : datagrams) {
         EXPECT_LE(datagram.size(), 576U);
+        const bool first = &datagram == &datagrams.back();  // the order is reversed
+        EXPECT_EQ(datagram[28] != 0, first) << "Next Payload, in fragment 1 alone";
         auto fragment = ours.open_fragment(datagram);
         ASSERT_TRUE(fragment) << name(fragment.error());
         const auto whole = reassembly.add(std::move(*fragment));
-        ASSERT_EQ(whole.has_value(), &datagram == &datagrams.back());
+        ASSERT_EQ(whole.has_value(), first) << "fragment 1 comes last";
         if (whole) {
             ASSERT_EQ(error_of(*whole), "opened");
             EXPECT_EQ((*whole)->payloads, payloads);
@@ -258,6 +260,14 @@ TEST(ReassemblyRules, DuplicatesAreIgnored) {
     EXPECT_EQ((*whole)->plain, (Bytes{0, 0, 0, 6, 1, 2}));
 }
 
+TEST(ReassemblyRules, DuplicatesTakeNoRoom) {
+    Reassembly reassembly;
+    EXPECT_FALSE(reassembly.add(part(1, 2, Bytes(40000))));
+    EXPECT_FALSE(reassembly.add(part(1, 2, Bytes(40000))));
+    EXPECT_FALSE(reassembly.add(part(1, 2, Bytes(20000))));
+    EXPECT_TRUE(reassembly.add(part(2, 2, Bytes(20000))));
+}
+
 TEST(ReassemblyRules, HigherTotalStartsOver) {
     Reassembly reassembly;
     EXPECT_FALSE(reassembly.add(part(1, 2)));
@@ -271,10 +281,13 @@ TEST(ReassemblyRules, HigherTotalStartsOver) {
 
 TEST(ReassemblyRules, FirstPayloadComesFromFragmentOne) {
     Reassembly reassembly;
-    auto second = part(2, 2, Bytes{1, 2});
+    auto second = part(2, 3, Bytes{1, 2});
     second.first = PayloadType::notify;
     EXPECT_FALSE(reassembly.add(std::move(second)));
-    const auto whole = reassembly.add(part(1, 2, Bytes{0, 0, 0, 6}));
+    EXPECT_FALSE(reassembly.add(part(1, 3, Bytes{0, 0, 0, 6})));
+    auto third = part(3, 3, Bytes());
+    third.first = PayloadType::notify;
+    const auto whole = reassembly.add(std::move(third));
     ASSERT_TRUE(whole);
     EXPECT_EQ((*whole)->first, PayloadType::vendor_id);
 }

@@ -17,6 +17,7 @@ namespace {
 
 /// Tunnels and suites named in one event before it says "...".
 constexpr std::size_t named_max = 4;
+constexpr std::size_t selectors_named_max = 8;
 
 /// A transform in configuration words, for ids that configuration may not have a word for.
 struct Word {
@@ -76,21 +77,47 @@ std::string word(const Transform& transform) {
     }
 }
 
-std::string describe(const Proposal& proposal) {
-    constexpr std::array order{TransformType::encr, TransformType::integ, TransformType::prf,
-                               TransformType::ke, TransformType::sn};
-    std::vector<Transform> sorted = proposal.transforms;
-    const auto rank = [&order](const Transform& transform) {
-        return std::find(order.begin(), order.end(), transform.type) - order.begin();
-    };
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [&rank](const Transform& a, const Transform& b) { return rank(a) < rank(b); });
-    std::string text;
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-        if (i > 0) {
-            text += sorted[i].type == sorted[i - 1].type ? "/" : "-";
+std::vector<const Transform*> of_type(const Proposal& proposal, TransformType type) {
+    std::vector<const Transform*> found;
+    for (const Transform& transform : proposal.transforms) {
+        if (transform.type == type) {
+            found.push_back(&transform);
         }
-        text += word(sorted[i]);
+    }
+    return found;
+}
+
+/// What configuration leaves out, since it goes without saying: a PRF of the integrity's hash, and
+/// sequence numbers of 32 bits.
+bool goes_without_saying(const Proposal& proposal, TransformType type) {
+    const auto here = of_type(proposal, type);
+    if (here.size() != 1) {
+        return false;
+    }
+    if (type == TransformType::prf) {
+        const auto integ = of_type(proposal, TransformType::integ);
+        return integ.size() == 1 && word(*here.front()) == "prf" + word(*integ.front());
+    }
+    return type == TransformType::sn && here.front()->id == 0;
+}
+
+std::string describe(const Proposal& proposal) {
+    std::string text;
+    const auto add = [&text, &proposal](TransformType type) {
+        std::string words;
+        for (const Transform* transform : of_type(proposal, type)) {
+            words += (words.empty() ? "" : "/") + word(*transform);
+        }
+        if (!words.empty() && !goes_without_saying(proposal, type)) {
+            text += (text.empty() ? "" : "-") + words;
+        }
+    };
+    for (const TransformType type : {TransformType::encr, TransformType::integ, TransformType::prf,
+                                     TransformType::ke, TransformType::sn}) {
+        add(type);
+    }
+    for (std::uint8_t other = 6; other < 13; ++other) {
+        add(static_cast<TransformType>(other));  // additional key exchanges (RFC 9370)
     }
     return text.empty() ? "nothing" : text;
 }
@@ -159,8 +186,11 @@ std::string describe(const std::vector<crypto::EspSuite>& suites) {
 
 std::string describe(const std::vector<wire::ike::TrafficSelector>& selectors) {
     std::string text;
-    for (const wire::ike::TrafficSelector& selector : selectors) {
-        text += (text.empty() ? "" : ", ") + selector.to_string();
+    for (std::size_t i = 0; i < selectors.size(); ++i) {
+        if (i == selectors_named_max) {
+            return text + ", ... (" + std::to_string(selectors.size()) + " in all)";
+        }
+        text += (text.empty() ? "" : ", ") + selectors[i].to_string();
     }
     return text.empty() ? "nothing" : text;
 }

@@ -48,8 +48,9 @@ void repeat_response(Session& session, Context& context, const Arrival& arrival)
     if (!fragment && !authentic_but_malformed(fragment.error())) {
         return context.drop(drop_reason(fragment.error()), arrival.path.remote);
     }
-    // RFC 7383 2.6.1: the response is sent again "only if the ... Fragment Number field of the
-    // received message is 1".
+    // RFC 7383 2.6.1: "that event MUST only trigger a retransmission of the response message ... if
+    // the Fragment Number field in the received fragment is set to 1; otherwise, it MUST be
+    // ignored."
     if (fragment && *fragment != 1) {
         return context.drop(DropReason::retransmitted_fragment, arrival.path.remote);
     }

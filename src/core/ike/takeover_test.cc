@@ -62,7 +62,7 @@ TEST_F(Takeover, RepeatedIkeAuthGetsTheSameBytes) {
     const Datagram response = world.trace[3].datagram;
     take_over();
     const Outputs out = world.fleet.step(
-        world.now(), DatagramReceived{request.remote, request.local, request.bytes});
+        world.clock(), DatagramReceived{request.remote, request.local, request.bytes});
     ASSERT_EQ(out.actions.size(), 1U);
     EXPECT_EQ(out.actions[0].send.at(0).bytes, response.bytes);
     EXPECT_TRUE(out.actions[0].writes.empty());
@@ -142,7 +142,7 @@ TEST_F(Takeover, OnceFixedTheWindowIsClosedUpwardsAgain) {
     take_over();
     PeerTool peer(*world.customer.ike_sa());
     const auto say = [&](std::uint32_t id, ExchangeType exchange) {
-        return world.fleet.step(world.now(),
+        return world.fleet.step(world.clock(),
                                 DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 500),
                                                  peer.request(exchange, MessageId(id), {})});
     };
@@ -162,7 +162,7 @@ TEST_F(Takeover, ThePeersDeleteOfAChildSaFindsItsFact) {
     const Bytes request = peer.request(ExchangeType::informational, MessageId(2),
                                        {{Delete{ProtocolId::esp, 4, {std::move(spi).take()}}}});
     const Outputs out = world.fleet.step(
-        world.now(), DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 500), request});
+        world.clock(), DatagramReceived{at("192.0.2.1", 500), at("198.51.100.7", 500), request});
     ASSERT_EQ(peer.open(out.actions.at(0).send.at(0).bytes).size(), 1U);
     const sa::ChildSaRecord& tombstone = world.fleet.children.at(child.inbound_spi);
     EXPECT_TRUE(tombstone.ended);
@@ -185,7 +185,7 @@ TEST_F(Takeover, SeveralInARow) {
 TEST_F(Takeover, TheFormerOwnerFallsSilent) {
     world.cut = true;
     world.tell(world.fleet, ProbeLiveness{fleet_spi()});
-    const Outputs out = world.fleet.step(world.now(), LostOwnership{fleet_spi()});
+    const Outputs out = world.fleet.step(world.clock(), LostOwnership{fleet_spi()});
     EXPECT_TRUE(out.actions.empty());
     EXPECT_TRUE(out.events.empty());
     EXPECT_EQ(world.fleet.state(), "none");

@@ -223,10 +223,6 @@ std::optional<std::string> refuse_servers(const std::vector<ServerSeen>& servers
     if (replicas <= 1) {
         return std::nullopt;
     }
-    if (servers.empty()) {
-        return "can't learn the servers' versions (no answer to $SYS.REQ.ACCOUNT.PING.STATZ), and "
-               "with replicas > 1 they must be checked: allow this client to publish there";
-    }
     for (const ServerSeen& server : servers) {
         if (server.version < replicated_swap_since) {
             return "nats-server " + server.version.to_string() + " (" + server.name + ") with " +
@@ -235,6 +231,13 @@ std::optional<std::string> refuse_servers(const std::vector<ServerSeen>& servers
                    "upgrade every server to " +
                    replicated_swap_since.to_string() + " or later, or use one replica";
         }
+    }
+    const auto majority = static_cast<std::size_t>(replicas / 2 + 1);
+    if (servers.size() < majority) {
+        return "only " + std::to_string(servers.size()) + " of at least " +
+               std::to_string(majority) +
+               " servers told their version ($SYS.REQ.ACCOUNT.PING.STATZ), and with replicas > 1 "
+               "it must be checked: start them, and allow this client to publish there";
     }
     return std::nullopt;
 }

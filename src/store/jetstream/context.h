@@ -11,7 +11,7 @@ struct Context {
     const JetStreamConfig& config;
     const Names& names;
     const Outlet& outlet;
-    NatsLink& link;
+    Link& link;
     Requests& requests;
 
     /// A call of the JetStream API, e.g. ask_api("STREAM.INFO." + stream, "{}", 2s, ...).

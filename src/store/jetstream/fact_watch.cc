@@ -12,7 +12,8 @@ constexpr std::uint64_t small_gap = 32;
 /// More wait in the stream itself: they are read again from there.
 constexpr std::size_t waiting_max = 100'000;
 constexpr std::size_t witnesses_max = 4;
-/// How long a new leader may be behind what an old one has told.
+/// How long a new leader may be behind what an old one has told. (A leader cut off from the
+/// majority may be behind for longer: the reset it then causes is needless, not harmful.)
 constexpr Duration suspicion = 1s;
 /// A consumer that says nothing for so long is given up; it promises heartbeats.
 constexpr Duration consumer_silence = 4 * consumer_heartbeat;
@@ -197,21 +198,26 @@ void FactWatch::on_republished(const LinkMessage& message) {
     }
 }
 
-void FactWatch::settle() {
-    while (!waiting_.empty() && context_.outlet.is_open()) {
-        const auto first = waiting_.begin();
-        if (first->first > seen_.next()) {
-            catch_up(Revision{first->first.value() - 1});
-            return;
-        }
-        FactEvent event = std::move(first->second);
-        waiting_.erase(first);
+void FactWatch::deliver_waiting() {
+    while (!waiting_.empty() && waiting_.begin()->first <= seen_.next() &&
+           context_.outlet.is_open()) {
+        FactEvent event = std::move(waiting_.begin()->second);
+        waiting_.erase(waiting_.begin());
         if (event.revision > seen_) {
             last_heard_ = Clock::now();
             deliver(std::move(event));
         }
     }
-    if (snapshot_due_ && context_.outlet.is_open()) {
+}
+
+void FactWatch::settle() {
+    deliver_waiting();
+    if (!context_.outlet.is_open()) {
+        return;
+    }
+    if (!waiting_.empty()) {
+        read_up_to(Revision{waiting_.begin()->first.value() - 1});
+    } else if (snapshot_due_) {
         snapshot_due_ = false;
         sink_->on_snapshot_complete(seen_);
     }
@@ -235,16 +241,29 @@ bool FactWatch::is_fresh(Clock::time_point now) const {
 }
 
 void FactWatch::catch_up(Revision target) {
-    target_ = target;
+    deliver_waiting();
     if (target <= seen_) {
         settle();
-    } else if (target.value() - seen_.value() <= small_gap) {
-        reading_ = Reading::single;
-        ++reading_number_;
-        read_next();
+    } else if (context_.outlet.is_open()) {
+        read_up_to(target);
+    }
+}
+
+void FactWatch::read_up_to(Revision target) {
+    target_ = target;
+    if (target.value() - seen_.value() <= small_gap) {
+        read_singly();
     } else {
         open_consumer();
     }
+}
+
+void FactWatch::read_singly() {
+    reading_ = Reading::single;
+    ++reading_number_;
+    singles_ = 0;
+    absence_confirmed_ = false;
+    read_next();
 }
 
 void FactWatch::read_next() {
@@ -264,12 +283,16 @@ void FactWatch::on_next(const Answer& answer) {
         return;
     }
     auto found = parse_stored_message(answer->payload);
-    if (!found) {
-        if (found.error().kind == ApiErrorKind::not_found) {
+    if (!found && found.error().kind == ApiErrorKind::not_found) {
+        if (absence_confirmed_) {
             reading_done();  // what was missing has been overwritten: newer numbers hold it
         } else {
-            stop_reading();
+            confirm_absence();
         }
+        return;
+    }
+    if (!found) {
+        stop_reading();
         return;
     }
     const std::string_view subject = found->subject;
@@ -283,11 +306,35 @@ void FactWatch::on_next(const Answer& answer) {
     if (!context_.outlet.is_open()) {
         return;
     }
-    if (seen_ < target_) {
-        read_next();
-    } else {
+    ++singles_;
+    if (seen_ >= target_) {
         reading_done();
+    } else if (singles_ >= small_gap) {
+        stop_reading();
+        read_up_to(target_);  // perhaps by a consumer
+    } else {
+        read_next();
     }
+}
+
+/// "Nothing from there on" counts only from a leader that has come as far as the target.
+void FactWatch::confirm_absence() {
+    context_.ask_api("STREAM.INFO." + context_.names.facts_stream, "", api_timeout,
+                     [this, number = reading_number_](const Answer& answer) {
+                         if (number != reading_number_ || reading_ != Reading::single) {
+                             return;
+                         }
+                         const auto info =
+                             answer ? parse_stream_info(answer->payload, context_.names,
+                                                        Bucket::facts, context_.config.replicas)
+                                    : ApiResult<StreamInfo>(Unexpected{ApiError{}});
+                         if (!info || info->last_sequence < target_.value()) {
+                             stop_reading();  // the next poll tries again
+                             return;
+                         }
+                         absence_confirmed_ = true;
+                         read_next();
+                     });
 }
 
 void FactWatch::reading_done() {
@@ -307,7 +354,7 @@ void FactWatch::stop_reading() {
 void FactWatch::open_consumer() {
     reading_ = Reading::consumer;
     const std::uint64_t number = ++reading_number_;
-    const std::string deliver_to = context_.link.inbox() + ".c." + std::to_string(number);
+    const std::string deliver_to = context_.link.reply_prefix() + ".c." + std::to_string(number);
     consumer_ = context_.link.subscribe(deliver_to);
     consumer_name_.clear();
     consumer_sequence_ = 0;
@@ -330,7 +377,17 @@ void FactWatch::on_consumer(const Answer& answer) {
     }
     consumer_name_ = info->name;
     if (info->pending == 0 && info->delivered == 0) {
+        consumer_done();
+    }
+}
+
+/// The consumer has told what its server had. The rest, if any, is asked of the leader.
+void FactWatch::consumer_done() {
+    if (seen_ >= target_) {
         reading_done();
+    } else {
+        stop_reading();
+        read_singly();
     }
 }
 
@@ -355,7 +412,7 @@ void FactWatch::on_consumed(const LinkMessage& message) {
                  revision, FactPath::watch});
     }
     if (delivery->pending == 0 && context_.outlet.is_open()) {
-        reading_done();
+        consumer_done();
     }
 }
 

@@ -15,6 +15,11 @@
 // Why not libnats's ordered consumer: it calls the server synchronously, loses messages at its
 // pending limit and replays from 1 after a reconnect that came before its first message.
 //
+// With replicas, no server is trusted to be up to date: the consumer may run on one that still
+// catches up, and reports "nothing pending" too early; a leader just elected may not have applied
+// everything. So the end of a reading is where the leader, known to have reached our target, says
+// that there is nothing more up to it.
+//
 // A stream that is not the one it was (made anew, or with its tail lost) is found by its time of
 // creation, by a last number below ours, and, after each reconnect, by looking for the facts that
 // we saw last: another server may have grown past our number before we looked.
@@ -72,14 +77,20 @@ private:
     void suspect(const std::string& reason);
     void check_witness(std::size_t index);
     void catch_up(Revision target);
+    void read_up_to(Revision target);
+    void read_singly();
     void read_next();
     void on_next(const Answer& answer);
+    void confirm_absence();
     void open_consumer();
     void on_consumer(const Answer& answer);
+    void consumer_done();
     void close_consumer();
     void stop_reading();
     void reading_done();
-    /// Delivers what waited, as far as there is no gap.
+    /// Delivers what waits, as far as there is no gap.
+    void deliver_waiting();
+    /// Does so, then fills the gap or ends the snapshot.
     void settle();
     void deliver(FactEvent event);
 
@@ -108,6 +119,8 @@ private:
     Reading reading_ = Reading::nothing;
     Revision target_;
     std::uint64_t reading_number_ = 0;  // answers for another are late
+    std::uint64_t singles_ = 0;         // read one by one since the last consumer
+    bool absence_confirmed_ = false;    // the leader that is asked has come as far as target_
     SubscriptionId consumer_;
     std::string consumer_name_;
     std::uint64_t consumer_sequence_ = 0;

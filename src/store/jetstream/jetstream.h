@@ -13,6 +13,9 @@
 #include "store/store.h"
 
 namespace anyswan::store {
+namespace js {
+class Core;
+}
 
 class JetStreamStore final : public Store {
 public:
@@ -41,9 +44,8 @@ public:
     void close() override;
 
 private:
-    class Core;
-    explicit JetStreamStore(std::shared_ptr<Core> core);
-    std::shared_ptr<Core> core_;
+    explicit JetStreamStore(std::shared_ptr<js::Core> core);
+    std::shared_ptr<js::Core> core_;
 };
 
 }  // namespace anyswan::store

@@ -8,81 +8,35 @@
 //
 //   loop ──commands──▶ I/O thread ──▶ libnats ──callbacks──▶ inbox ──Outlet──▶ loop: handler
 //
-// Only this file's .cc knows libnats.
 #pragma once
 
 #include <thread>
-#include <variant>
 
-#include "store/jetstream/config.h"
-#include "store/outlet.h"
+#include "store/jetstream/nats_connection.h"
 
 namespace anyswan::store::js {
 
-using SubscriptionId = Strong<struct SubscriptionIdTag, std::uint32_t>;
-
-/// A message received, copied out of libnats. Of the headers, those we act on.
-struct LinkMessage {
-    SubscriptionId subscription;
-    std::string subject;
-    std::string reply;
-    Bytes payload;
-    /// "503" no responders, "100" idle heartbeat or flow control, "404"...; mostly empty.
-    std::string status;
-    std::uint64_t sequence = 0;       // Nats-Sequence: of a republished message
-    std::uint64_t last_consumer = 0;  // Nats-Last-Consumer: of a heartbeat
-    std::string stalled;              // Nats-Consumer-Stalled: of a heartbeat
-};
-struct LinkUp {
-    std::string server_id;  // differs between servers and between starts of one
-    std::string url;
-};
-struct LinkDown {
-    std::string why;
-};
-/// Something the server complained about, e.g. a permission violation.
-struct LinkTrouble {
-    std::string text;
-};
-struct LinkTick {};
-using LinkEvent = std::variant<LinkMessage, LinkUp, LinkDown, LinkTrouble, LinkTick>;
-
-struct Publication {
-    std::string subject;
-    std::string reply;  // empty: none
-    Bytes payload;
-    // One header, or none if the name is empty.
-    std::string header;
-    std::string header_value;
-};
-
-class NatsLink {
+class NatsLink final : public Link {
 public:
-    using Handler = std::function<void(LinkEvent)>;
-
     /// Connects, and connects again for as long as it lives. `handler` runs on the loop.
-    NatsLink(JetStreamConfig config, Outlet outlet, Handler handler);
+    NatsLink(JetStreamConfig config, Outlet outlet, LinkInbox::Handler handler);
     /// Waits for the I/O thread, up to 3 s if libnats is stuck.
-    ~NatsLink();
+    ~NatsLink() override;
     NatsLink(const NatsLink&) = delete;
     NatsLink& operator=(const NatsLink&) = delete;
 
-    /// Never blocks, lossy: what can't be sent now is dropped, not kept for later. False if it was
-    /// dropped at once, because too much is waiting to be written.
-    bool publish(Publication publication);
-    /// Kept across reconnects.
-    SubscriptionId subscribe(std::string subject);
-    void unsubscribe(SubscriptionId subscription);
-    /// A subject prefix of our own, "_INBOX.abc".
-    [[nodiscard]] const std::string& inbox() const { return inbox_; }
-    /// Nothing comes out any more. Doesn't block.
+    bool publish(Publication publication) override;
+    SubscriptionId subscribe(std::string subject) override;
+    void unsubscribe(SubscriptionId subscription) override;
+    [[nodiscard]] const std::string& reply_prefix() const override { return reply_prefix_; }
+    /// Doesn't block. Close the outlet before: what was on its way to the loop would still come.
     void close();
 
     struct Shared;  // between the threads
 
 private:
     std::shared_ptr<Shared> shared_;
-    std::string inbox_;
+    std::string reply_prefix_;
     std::uint32_t last_subscription_ = 0;
     std::thread io_;
     std::thread ticker_;

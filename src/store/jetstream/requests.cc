@@ -26,7 +26,7 @@ void Requests::ask_all(Publication question, Duration wait,
 
 void Requests::send(Publication question, Pending pending) {
     const std::uint64_t token = ++last_token_;
-    question.reply = link_.inbox() + ".r." + std::to_string(token);
+    question.reply = link_.reply_prefix() + ".r." + std::to_string(token);
     if (!link_.publish(std::move(question))) {
         pending.deadline = Clock::now();  // answered by the next tick, never inside the call
     }
@@ -68,13 +68,11 @@ void Requests::on_disconnected(const std::string& why) {
 
 void Requests::on_trouble(const std::string& text) {
     // 'Permissions Violation for Publish to "$KV.f_facts.a"'
-    if (text.find("ermissions") != std::string::npos) {
-        fail_those(
-            [&text](const Pending& pending) {
-                return text.find('"' + pending.subject + '"') != std::string::npos;
-            },
-            {Silence::not_permitted, text});
-    }
+    fail_those(
+        [&text](const Pending& pending) {
+            return text.find('"' + pending.subject + '"') != std::string::npos;
+        },
+        {Silence::not_permitted, text});
 }
 
 template <class Which>

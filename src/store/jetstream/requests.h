@@ -3,9 +3,10 @@
 // exactly once, by a message, by its timeout or by the loss of the link. On the loop thread.
 #pragma once
 
+#include <chrono>
 #include <map>
 
-#include "store/jetstream/nats_link.h"
+#include "store/jetstream/link.h"
 
 namespace anyswan::store::js {
 
@@ -26,8 +27,8 @@ using Answer = Expected<LinkMessage, NoAnswer>;
 
 class Requests {
 public:
-    explicit Requests(NatsLink& link)
-        : link_(link), subscription_(link.subscribe(link.inbox() + ".r.*")) {}
+    explicit Requests(Link& link)
+        : link_(link), subscription_(link.subscribe(link.reply_prefix() + ".r.*")) {}
 
     /// `question.reply` is filled in.
     void ask(Publication question, Duration timeout, std::function<void(Answer)> done);
@@ -58,7 +59,7 @@ private:
     template <class Which>
     void fail_those(Which which, const NoAnswer& why);
 
-    NatsLink& link_;
+    Link& link_;
     SubscriptionId subscription_;
     std::uint64_t last_token_ = 0;
     std::map<std::uint64_t, Pending> pending_;

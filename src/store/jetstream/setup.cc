@@ -112,6 +112,7 @@ void Setup::accept(Bucket bucket, const Answer& answer,
 void Setup::on_claims(StreamInfo claims) {
     // Somebody else may have made the streams with more replicas than we were told.
     const int replicas = std::max(facts_.replicas, claims.replicas);
+    replicas_ = replicas;
     if (replicas <= 1 || context_.config.replicas > 1 || checked_server_id_ == server_id_) {
         finish(Ready{std::move(facts_), std::move(claims)});
         return;
@@ -124,6 +125,20 @@ void Setup::on_claims(StreamInfo claims) {
                 finish(Ready{std::move(facts_), claims});
             }
         });
+}
+
+void Setup::recheck(std::function<void(std::string why)> refused) {
+    if (replicas_ <= 1) {
+        return;
+    }
+    ask_versions([this, refused = std::move(refused)](const std::vector<ServerSeen>& servers) {
+        // Who doesn't answer now is found by the polls.
+        auto refusal = refuse_servers(servers, replicas_);
+        if (refusal && servers.size() > static_cast<std::size_t>(replicas_ / 2)) {
+            checked_server_id_.clear();
+            refused(std::move(*refusal));
+        }
+    });
 }
 
 void Setup::finish(Expected<Ready, std::string> result) {

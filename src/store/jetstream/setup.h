@@ -23,6 +23,9 @@ public:
     /// One run at a time. `server_id` is that of the present connection.
     void run(const std::string& server_id, Done done);
     [[nodiscard]] bool running() const { return static_cast<bool>(done_); }
+    /// Asks the versions again: a server may have been replaced by an older one. `refused` runs if
+    /// they are not fit any more.
+    void recheck(std::function<void(std::string why)> refused);
     /// Who answered last: for describe().
     [[nodiscard]] const std::vector<ServerSeen>& servers() const { return servers_; }
 
@@ -41,6 +44,7 @@ private:
     std::string checked_server_id_;  // versions were asked when connected to this one
     std::vector<ServerSeen> servers_;
     StreamInfo facts_;
+    int replicas_ = 1;  // of the streams there are
 };
 
 }  // namespace anyswan::store::js

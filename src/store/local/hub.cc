@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/local/hub.h"
 
+#include <algorithm>
+
 namespace anyswan::store {
 namespace {
 
@@ -11,17 +13,20 @@ struct Overloaded : Fs... {
 template <class... Fs>
 Overloaded(Fs...) -> Overloaded<Fs...>;
 
+/// Facts delivered in one task, before the loop's other work has its turn.
+constexpr std::size_t facts_per_task = 256;
+
 void post_facts(const Outlet& outlet, const std::shared_ptr<FactSink>& sink,
                 std::vector<FactEvent> events) {
-    auto box = std::make_shared<std::vector<FactEvent>>(std::move(events));
-    outlet.post([outlet, sink, box] {
-        for (FactEvent& event : *box) {
-            if (!outlet.is_open()) {
-                return;
+    const auto box = std::make_shared<std::vector<FactEvent>>(std::move(events));
+    for (std::size_t from = 0; from < box->size(); from += facts_per_task) {
+        outlet.post([outlet, sink, box, from] {
+            const std::size_t end = std::min(from + facts_per_task, box->size());
+            for (std::size_t i = from; i < end && outlet.is_open(); ++i) {
+                sink->on_fact(std::move((*box)[i]));
             }
-            sink->on_fact(std::move(event));
-        }
-    });
+        });
+    }
 }
 
 /// A completion that waits for the commit; reads wait too, they may have seen the batch's writes.

@@ -26,19 +26,22 @@ bool has_child(const Session& session, const Bytes& outbound) {
 }
 
 Notify refusal(const Session& session, const std::vector<Payload>& payloads) {
-    // RFC 7296 2.25.2: "If a peer receives a request to create or rekey a Child SA when it is
-    // trying to close the IKE SA, it SHOULD reply with TEMPORARY_FAILURE."
+    // RFC 7296 2.25: "A TEMPORARY_FAILURE notification SHOULD be sent when a peer receives a
+    // request that cannot be completed due to a temporary condition": here, that the IKE SA is
+    // ending.
     if (session.is<Deleting>()) {
         return {{}, {}, NotifyType::temporary_failure, {}};
     }
-    // RFC 7296 2.25.1: "If a peer receives a request to rekey a Child SA that does not exist, it
-    // MUST send CHILD_SA_NOT_FOUND"; 3.10: the SPI names the SA.
+    // RFC 7296 2.25: "A CHILD_SA_NOT_FOUND notification SHOULD be sent when a peer receives a
+    // request to rekey a Child SA that does not exist. The SA that the initiator attempted to rekey
+    // is indicated by the SPI field in the Notify payload, which is copied".
     const Notify* rekey = find_notify(payloads, NotifyType::rekey_sa);
     if (rekey != nullptr && !has_child(session, rekey->spi)) {
         return {rekey->protocol, rekey->spi, NotifyType::child_sa_not_found, {}};
     }
-    // RFC 7296 1.3: "The responder MUST reply with NO_ADDITIONAL_SAS if it is unwilling to accept
-    // any more Child SAs on this IKE SA"; 4: what a minimal implementation answers to rekeying.
+    // RFC 7296 1.3: "The responder sends a NO_ADDITIONAL_SAS notification to indicate that a
+    // CREATE_CHILD_SA request is unacceptable because the responder is unwilling to accept any more
+    // Child SAs on this IKE SA. This notification can also be used to reject IKE SA rekey."
     return {{}, {}, NotifyType::no_additional_sas, {}};
 }
 

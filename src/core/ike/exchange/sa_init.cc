@@ -83,6 +83,7 @@ std::optional<Chosen<IkeSuite>> choose_for(const std::vector<const sa::TunnelRec
     std::stable_sort(candidates.begin(), candidates.end(),
                      [](const Candidate& a, const Candidate& b) { return a.tunnels > b.tunnels; });
     std::vector<IkeSuite> preferred;
+    preferred.reserve(candidates.size());
     for (const Candidate& candidate : candidates) {
         preferred.push_back(candidate.suite);
     }
@@ -104,9 +105,9 @@ void refuse_proposals(Context& context, Front& front, const Arrival& arrival,
 
 void refuse_group(Context& context, Front& front, const Arrival& arrival, KeMethod sent,
                   const IkeSuite& suite) {
-    // RFC 7296 1.2: "If the responder ... selects a different Diffie-Hellman group ... [it] MUST
-    // indicate its preference by an INVALID_KE_PAYLOAD"; 3.10.1: "two octets ... the accepted
-    // group number in big endian order".
+    // RFC 7296 1.2: "If the initiator guesses wrong, the responder will respond with a Notify
+    // payload of type INVALID_KE_PAYLOAD indicating the selected group"; 1.3: "There are two octets
+    // of data ...: the accepted Diffie-Hellman group number in big endian order."
     context.drop(DropReason::init_refused, arrival.path.remote,
                  "INVALID_KE_PAYLOAD: sent " + name(sent) + ", chosen " + name(suite.ke));
     Writer group;
@@ -208,7 +209,7 @@ bool offered(const sa::TunnelRecord& tunnel, KeMethod method) {
                        [method](const IkeSuite& suite) { return suite.ke == method; });
 }
 
-/// COOKIE and INVALID_KE_PAYLOAD: "corrective actions [that] are defined in this specification"
+/// COOKIE and INVALID_KE_PAYLOAD: "corrective actions are defined in this specification"
 /// (RFC 7296 2.21.1). Both unauthenticated, therefore bounded.
 void restart(Session& session, Context& context, const Arrival& arrival, const Notify& notify) {
     InitSent& state = session.in<InitSent>();

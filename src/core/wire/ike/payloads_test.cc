@@ -261,6 +261,8 @@ TEST(Ts, TextNamesWhatIsNarrowed) {
     // 10.0.0.1-10.0.0.2 shares 30 bits, but is no prefix.
     selector.last = *IpAddress::parse("10.0.0.2");
     EXPECT_EQ(selector.to_string(), "10.0.0.1-10.0.0.2[47]");
+    selector.last = *IpAddress::parse("10.0.0.3");
+    EXPECT_EQ(selector.to_string(), "10.0.0.1-10.0.0.3[47]");
 }
 
 TEST(Cp, KeepsAttributes) {
