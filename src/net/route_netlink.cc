@@ -162,12 +162,17 @@ Status RouteNetlink::remove_rules(const KernelRule& rule) {
     return {};
 }
 
+std::optional<std::string> read_sysctl(const std::string& path) {
+    std::ifstream file("/proc/sys/net/" + path);
+    std::string value;
+    return file >> value ? std::optional(value) : std::nullopt;
+}
+
 Status write_sysctl(const std::string& path, const std::string& value) {
-    const std::string file = "/proc/sys/net/" + path;
-    std::string current;
-    if (std::ifstream(file) >> current && current == value) {
+    if (read_sysctl(path) == value) {
         return {};
     }
+    const std::string file = "/proc/sys/net/" + path;
     std::ofstream out(file);
     out << value << std::flush;
     if (!out) {

@@ -66,6 +66,8 @@ private:
     std::uint32_t sequence_ = 0;
 };
 
+/// The first word of /proc/sys/net/`path`, or nothing.
+[[nodiscard]] std::optional<std::string> read_sysctl(const std::string& path);
 /// Writes `value` to /proc/sys/net/`path`, unless it has that value.
 Status write_sysctl(const std::string& path, const std::string& value);
 

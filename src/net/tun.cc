@@ -52,8 +52,11 @@ Result<Tun> Tun::create(const std::string& name) {
     return Tun(std::move(fd), name, index);
 }
 
-std::size_t Tun::read(MutableBytes space) const {
+std::optional<std::size_t> Tun::read(MutableBytes space) const {
     const ssize_t got = ::read(fd_.get(), space.data(), space.size());
+    if (got < 0 && errno == EBADFD) {
+        return std::nullopt;
+    }
     return got > 0 ? static_cast<std::size_t>(got) : 0;
 }
 

@@ -3,6 +3,8 @@
 // interface we read, one IP packet each. The interface lives as long as this object.
 #pragma once
 
+#include <optional>
+
 #include "base/bytes.h"
 #include "net/fd.h"
 
@@ -16,8 +18,9 @@ public:
     /// Makes an interface that doesn't exist yet; it is down. Needs CAP_NET_ADMIN and /dev/net/tun.
     static Result<Tun> create(const std::string& name);
 
-    /// One packet into `space`; its size, or 0 if there is none now.
-    [[nodiscard]] std::size_t read(MutableBytes space) const;
+    /// One packet into `space`: its size, or 0 if there is none now. Nothing: the interface is gone
+    /// (somebody deleted it).
+    [[nodiscard]] std::optional<std::size_t> read(MutableBytes space) const;
     /// False: the stack didn't take it (interface down, out of memory).
     [[nodiscard]] bool write(ByteView packet) const;
 

@@ -52,7 +52,9 @@ Forwarder::Routed Forwarder::route(Domain& domain, Packet& packet, const Now& no
     packet.resize(view->total_size);
     const std::vector<Tunnel*>* tunnels = domain.routes.lookup(view->destination);
     if (tunnels == nullptr) {
-        drop(DropReason::no_route, packet);
+        drop(wire::ip::is_multicast(view->destination) ? DropReason::outbound_multicast
+                                                       : DropReason::no_route,
+             packet);
         return {};
     }
     if (packet.size() > options_.inner_mtu) {

@@ -142,6 +142,9 @@ TEST_F(ForwarderTest, DropsWithoutRouteSaOrSelector) {
     nowhere.destination = esp::testing::address("10.99.0.1");
     send(datagram(nowhere, "x"));
     EXPECT_EQ(counter("drop_no_route"), 1U);
+    nowhere.destination = esp::testing::address("224.0.0.22");
+    send(datagram(nowhere, "x"));
+    EXPECT_EQ(counter("drop_outbound_multicast"), 1U);
     send(out_);
     EXPECT_EQ(counter("drop_no_sa"), 1U);
     const auto record = make_record("aes128gcm16");

@@ -33,6 +33,17 @@ Result<std::unique_ptr<DomainIo>> DomainIo::create(const UserDriverConfig& confi
     return made;
 }
 
+// The stricter of "all" and the interface counts, so that ours can't switch it off.
+Status DomainIo::check_host() {
+    const auto strict = net::read_sysctl("ipv4/conf/all/rp_filter");
+    if (strict && *strict == "1") {
+        return fail(
+            "net.ipv4.conf.all.rp_filter is 1: the kernel will drop packets from tunnels whose "
+            "source it would not route back the same way; set it to 0 or 2");
+    }
+    return {};
+}
+
 DomainIo::DomainIo(const UserDriverConfig& config, net::Tun tun, std::uint32_t table,
                    net::RouteNetlink& netlink)
     : config_(config), tun_(std::move(tun)), table_(table), netlink_(netlink) {}

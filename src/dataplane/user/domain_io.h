@@ -19,6 +19,8 @@ public:
     static Result<std::unique_ptr<DomainIo>> create(const UserDriverConfig& config,
                                                     const std::string& account, std::uint32_t table,
                                                     net::RouteNetlink& netlink);
+    /// Trouble with the host's settings that would swallow packets, worded for its operator.
+    static Status check_host();
     ~DomainIo();
     DomainIo(const DomainIo&) = delete;
     DomainIo& operator=(const DomainIo&) = delete;

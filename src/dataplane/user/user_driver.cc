@@ -78,6 +78,7 @@ public:
 
 private:
     void run() {
+        pthread_setname_np(pthread_self(), "dataplane");
         sigset_t all;
         sigfillset(&all);
         pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the main thread's

@@ -33,7 +33,7 @@ struct UserDriverConfig {
     /// process of a host.
     std::string interface_prefix = "as-";
     /// Domain n uses routing table base + n, and a rule of this priority leads packets from its
-    /// interface there.
+    /// interface there. Processes in one network namespace need bases apart from each other.
     std::uint32_t routing_table_base = 20000;
     std::uint32_t rule_priority = 20000;
     /// Routes go to the main table too, so that the host's own sockets and other interfaces reach

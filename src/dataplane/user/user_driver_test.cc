@@ -222,6 +222,25 @@ TEST_F(Cable, ARouteThatIsTakenIsReportedNotReplaced) {
     EXPECT_NE(near_->output_of("ip route").find("10.7.0.0/16 dev cable"), std::string::npos);
 }
 
+TEST_F(Cable, ADeletedInterfaceIsReported) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    ASSERT_TRUE(near_->shell("ip link del as-acme"));
+    const auto failed = near_->next<DomainFailed>();
+    ASSERT_TRUE(failed.has_value());
+    EXPECT_NE(failed->why.find("as-acme was deleted"), std::string::npos) << failed->why;
+    EXPECT_FALSE(near_->next<DomainFailed>(200ms).has_value()) << "once";
+    near_->apply(RemoveDomain{"acme"}, AddDomain{"acme"});
+    EXPECT_TRUE(near_->shell("ip link show as-acme"));
+}
+
+TEST_F(Cable, AStrictHostIsReported) {
+    ASSERT_TRUE(near_->shell("sysctl -q -w net.ipv4.conf.all.rp_filter=1"));
+    ASSERT_NO_FATAL_FAILURE(start());
+    const auto failed = near_->next<DomainFailed>();
+    ASSERT_TRUE(failed.has_value());
+    EXPECT_NE(failed->why.find("rp_filter"), std::string::npos) << failed->why;
+}
+
 TEST_F(Cable, CountsWhatTheKernelRefuses) {
     ASSERT_NO_FATAL_FAILURE(start());
     install_both(make_record("aes128gcm16"), {});

@@ -130,22 +130,35 @@ void Worker::receive_from(std::size_t socket) {
 void Worker::read_tun(DomainId id, Domain& domain) {
     for (int i = 0; i < batches_per_turn; ++i) {
         read_.clear();
-        while (read_.size() < tun_batch) {
-            esp::Packet packet = pool_.take();
-            const std::size_t size = domain.io->tun().read(packet.receive_space());
-            if (size == 0) {
-                pool_.give(std::move(packet));
-                break;
-            }
-            packet.resize(size);
-            read_.push_back(std::move(packet));
+        const bool alive = read_batch(domain.io->tun());
+        if (!alive) {
+            poller_.remove(domain.io->tun().fd());
+            report_domain(domain.account,
+                          fail("interface " + domain.io->tun().name() +
+                               " was deleted; remove the account's tunnels and add them again"));
         }
-        if (read_.empty()) {
-            break;
-        }
+        const bool more = alive && !read_.empty();
         forwarder_.send(id, read_, net::read_clock(), out_);
         flush();
+        if (!more) {
+            break;
+        }
     }
+}
+
+/// Fills read_ with what there is, at most one batch. False: the interface is gone.
+bool Worker::read_batch(const net::Tun& tun) {
+    while (read_.size() < tun_batch) {
+        esp::Packet packet = pool_.take();
+        const auto size = tun.read(packet.receive_space());
+        if (!size || *size == 0) {
+            pool_.give(std::move(packet));
+            return size.has_value();
+        }
+        packet.resize(*size);
+        read_.push_back(std::move(packet));
+    }
+    return true;
 }
 
 /// Sends all that the forwarder and the sockets produced.
@@ -231,6 +244,7 @@ void Worker::add_domain(const AddDomain& change) {
     forwarder_.apply(change, net::read_clock(), out_);
     const DomainId id = *forwarder_.find_domain(change.account);
     report_domain(change.account, poller_.add((*io)->tun().fd(), domain_tokens + id.value()));
+    report_domain(change.account, DomainIo::check_host());
     domains_[id] = {change.account, std::move(*io)};
 }
 

@@ -56,6 +56,7 @@ private:
 
     void receive_from(std::size_t socket);
     void read_tun(DomainId id, Domain& domain);
+    [[nodiscard]] bool read_batch(const net::Tun& tun);
     void flush();
     void tick(const Now& now);
     void publish_counters();

@@ -155,6 +155,11 @@ bool has_ports(IpProtocol protocol) {
     }
 }
 
+bool is_multicast(const IpAddress& address) {
+    const std::uint8_t first = address.bytes()[0];
+    return address.is_v4() ? first >= 224 && first < 240 : first == 0xff;
+}
+
 Expected<IpView, IpFault> parse_ip(ByteView packet) {
     if (packet.empty()) {
         return Unexpected{IpFault::too_short};

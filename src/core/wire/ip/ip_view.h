@@ -88,6 +88,9 @@ struct IpView {
 /// Whether `protocol` has what Ports describes.
 [[nodiscard]] bool has_ports(IpProtocol protocol);
 
+/// IPv4 224.0.0.0/4, IPv6 ff00::/8.
+[[nodiscard]] bool is_multicast(const IpAddress& address);
+
 /// Writes DSCP and ECN; keeps the IPv4 header checksum right. `packet` is what `view` was parsed
 /// from.
 void set_traffic_class(MutableBytes packet, IpView& view, std::uint8_t traffic_class);

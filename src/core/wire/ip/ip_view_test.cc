@@ -176,6 +176,15 @@ TEST(IpView, TrafficClassChangesKeepTheChecksum) {
     EXPECT_EQ(packet, before) << "version and flow label stay";
 }
 
+TEST(IpView, Multicast) {
+    for (const char* group : {"224.0.0.1", "239.255.255.255", "ff02::2"}) {
+        EXPECT_TRUE(is_multicast(*IpAddress::parse(group))) << group;
+    }
+    for (const char* host : {"223.255.255.255", "240.0.0.1", "fe80::1", "::"}) {
+        EXPECT_FALSE(is_multicast(*IpAddress::parse(host))) << host;
+    }
+}
+
 TEST(Compose, ChecksumsVerify) {
     for (const IpFields& fields : {v4, v6}) {
         for (const Bytes& packet : {compose_udp(fields, {1, 2}, as_bytes("odd")),
