@@ -112,7 +112,6 @@ void Edge::begin(const Bootstrap::Held& held) {
     make_roles();
     listen_bus();
     facts_->start();
-    adopt_own();
     second_.every(1s, [this] { keep_up(); });
     heartbeat_.every(heartbeat_period, [this] {
         tell("heartbeat", status());
@@ -259,10 +258,20 @@ void Edge::adopt_one(const std::string& key) {
         claims_->put(*mine, [this, mine](ClaimOutcome outcome) {
             if (outcome == ClaimOutcome::held) {
                 log::info("ike", "goes on with IKE SA of tunnel " + mine->tunnel.to_string());
-                ike_->adopt(mine->clone());
+                ike_->adopt(mine->clone(), children_of(mine->our_spi));
             }
         });
     });
+}
+
+std::vector<sa::ChildSaRecord> Edge::children_of(IkeSpi spi) const {
+    std::vector<sa::ChildSaRecord> children;
+    for (const ChildRow& row : dataplane_->list()) {
+        if (row.record->ike_spi == spi) {
+            children.push_back(row.record->clone());
+        }
+    }
+    return children;
 }
 
 void Edge::on_record(const sa::Record& record) {
@@ -289,6 +298,11 @@ void Edge::on_in_step() {
                            std::to_string(facts_->applied().value()) + ": " +
                            std::to_string(tunnels_.all().size()) + " tunnels, " +
                            std::to_string(dataplane_->list().size()) + " child SAs");
+    if (!adopted_) {
+        // Only now are the Child SAs known that the claims name.
+        adopted_ = true;
+        adopt_own();
+    }
     sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
                           config_.address, false,      facts_->applied()};
     facts_->put(sa::edge_key(config_.name), Epoch(1), record, [](Written) {});

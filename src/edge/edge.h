@@ -66,6 +66,7 @@ private:
     void keep_up();
     void adopt_own();
     void adopt_one(const std::string& key);
+    [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(IkeSpi spi) const;
     void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
@@ -86,6 +87,7 @@ private:
     SpiSource spis_;
     bool claiming_spis_ = false;
     bool announced_ = false;
+    bool adopted_ = false;
     std::map<std::string, std::uint64_t> counters_;
     Timer heartbeat_;
     Timer repair_;

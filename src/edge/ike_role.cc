@@ -27,8 +27,8 @@ void IkeRole::probe(IkeSpi spi) {
     feed(ike::ProbeLiveness{spi});
 }
 
-void IkeRole::adopt(sa::IkeSaRecord record) {
-    feed(ike::Adopt{std::move(record)});
+void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children) {
+    feed(ike::Adopt{std::move(record), std::move(children)});
 }
 
 void IkeRole::lost(IkeSpi spi) {

@@ -34,7 +34,8 @@ public:
     void initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote);
     void terminate(const sa::TunnelId& tunnel);
     void probe(IkeSpi spi);
-    void adopt(sa::IkeSaRecord record);
+    /// `children` as in the store; their keys are not needed.
+    void adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children);
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }

@@ -39,6 +39,16 @@ class SingleEdge(FleetTest):
     def test_kill(self):
         self.restart(signal.SIGKILL)
 
+    def test_a_child_deleted_after_a_restart_is_gone(self):
+        self.restart(signal.SIGKILL)
+        edge = self.net.edges["ams"]
+        wait_for("the edge to own both IKE SAs again", lambda: len(edge.ask("sas")["ike_sas"]) == 2)
+        out = self.swans["cust1"].swanctl("--terminate", "--child", "net", "--timeout", "5", check=False)
+        self.assertIn("terminate completed successfully", out)
+        self.wait_no_sas("acme/cust1")
+        self.swans["cust1"].terminate()
+        self.swans["cust1"].initiate()
+
     def test_ike_goes_on_after_a_restart(self):
         self.restart(signal.SIGKILL)
         edge = self.net.edges["ams"]
