@@ -56,6 +56,8 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"sender_rule", sa::name(tunnel.sender_rule)},
             {"nat_traversal", tunnel.nat_traversal == sa::NatTraversal::force ? "force" : "auto"},
             {"child_lifetime_s", tunnel.child_lifetime_s},
+            {"child_lifetime_bytes", tunnel.child_lifetime_bytes},
+            {"child_lifetime_packets", tunnel.child_lifetime_packets},
             {"ike_lifetime_s", tunnel.ike_lifetime_s},
             {"dpd_s", tunnel.dpd_s},
             {"replay_window", tunnel.replay_window}};

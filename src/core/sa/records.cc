@@ -73,6 +73,8 @@ TunnelRecord TunnelRecord::clone() const {
         .sender_rule = sender_rule,
         .nat_traversal = nat_traversal,
         .child_lifetime_s = child_lifetime_s,
+        .child_lifetime_bytes = child_lifetime_bytes,
+        .child_lifetime_packets = child_lifetime_packets,
         .ike_lifetime_s = ike_lifetime_s,
         .dpd_s = dpd_s,
         .replay_window = replay_window,
@@ -97,7 +99,10 @@ ChildSaRecord ChildSaRecord::clone() const {
         .negotiated_on = negotiated_on,
         .published_at = published_at,
         .expires_at = expires_at,
+        .replaces = replaces,
+        .outbound_waits = outbound_waits,
         .ended = ended,
+        .drain = drain,
     };
 }
 
