@@ -90,7 +90,7 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
         }
     }
     for (const EspSpi spi : orphans) {
-        remove(spi);
+        remove({spi});
     }
     if (--domains_[id.account] == 0) {
         domains_.erase(id.account);
@@ -100,7 +100,7 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
 
 void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
     if (record.ended || record.expires_at <= read_clocks().wall) {
-        remove(record.inbound_spi);
+        remove({record.inbound_spi, record.ended && record.drain});
         return;
     }
     Child& child = children_[record.inbound_spi];
@@ -140,16 +140,17 @@ void DataplaneRole::install(Child& child) {
                                 where.udp_encapsulation});
 }
 
-void DataplaneRole::remove(EspSpi spi) {
-    const auto found = children_.find(spi);
+void DataplaneRole::remove(dataplane::RemoveSa removal) {
+    const auto found = children_.find(removal.inbound_spi);
     if (found == children_.end()) {
         return;
     }
-    log::info("dataplane", "child SA " + spi_text(spi) + " of tunnel " +
-                               found->second.record.tunnel.to_string() + " removed");
+    log::info("dataplane", "child SA " + spi_text(removal.inbound_spi) + " of tunnel " +
+                               found->second.record.tunnel.to_string() +
+                               (removal.drain ? " replaced" : " removed"));
     children_.erase(found);
-    parts_.leases.forget(spi);
-    change(dataplane::RemoveSa{spi});
+    parts_.leases.forget(removal.inbound_spi);
+    change(removal);
 }
 
 void DataplaneRole::expire() {
@@ -161,7 +162,7 @@ void DataplaneRole::expire() {
         }
     }
     for (const EspSpi spi : dead) {
-        remove(spi);
+        remove({spi});
     }
 }
 

@@ -65,7 +65,7 @@ private:
 
     void install(Child& child);
     void report_applied(Child& child, WallTime now);
-    void remove(EspSpi spi);
+    void remove(dataplane::RemoveSa removal);
     void expire();
     /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
     void change(dataplane::Change change);
