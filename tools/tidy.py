@@ -32,8 +32,8 @@ ALLOWED = {
     "net": ["base", "core/wire"],
     "dataplane": ["base", "core", "net"],
     "edge": ["base", "core", "config", "store", "net", "dataplane"],
-    "api": ["base", "core", "config", "edge"],
-    "cli": ["base", "core", "config", "edge", "api"],
+    "api": ["base", "core", "config", "net", "edge"],
+    "cli": ["base", "core", "config", "net", "edge", "api"],
     "replay": ["base", "core"],
     "bin": ["base", "core", "cli", "replay"],
 }

@@ -108,6 +108,24 @@ void read_suites(TableReader& table, TunnelRecord& tunnel) {
     }
 }
 
+/// A limit of 0 is none; a smaller one than `least` would rekey all the time.
+std::uint64_t read_limit(TableReader& table, const char* key, std::int64_t least) {
+    constexpr std::int64_t most = std::int64_t{1} << 62U;
+    const std::int64_t value = table.number(key, {0, most}, 0);
+    if (value > 0 && value < least) {
+        table.mistake(key, std::to_string(value) + " is too few; write 0 for no limit, or " +
+                               std::to_string(least) + " at least");
+    }
+    return static_cast<std::uint64_t>(value);
+}
+
+void read_lifetimes(TableReader& table, TunnelRecord& tunnel) {
+    tunnel.child_lifetime_s = table.duration_s("child_lifetime", {10, 2'592'000}, 28800);
+    tunnel.child_lifetime_bytes = read_limit(table, "child_lifetime_bytes", 1'000'000);
+    tunnel.child_lifetime_packets = read_limit(table, "child_lifetime_packets", 1000);
+    tunnel.ike_lifetime_s = table.duration_s("ike_lifetime", {10, 2'592'000}, 86400);
+}
+
 }  // namespace
 
 TunnelRecord read_tunnel(TableReader& table) {
@@ -132,8 +150,7 @@ TunnelRecord read_tunnel(TableReader& table) {
         table.parsed_list<IpPrefix>("remote_prefixes", prefix_form, parse_prefix);
     tunnel.sender_rule = read_sender_rule(table);
     tunnel.nat_traversal = read_nat_traversal(table);
-    tunnel.child_lifetime_s = table.duration_s("child_lifetime", {60, 2'592'000}, 28800);
-    tunnel.ike_lifetime_s = table.duration_s("ike_lifetime", {60, 2'592'000}, 86400);
+    read_lifetimes(table, tunnel);
     tunnel.dpd_s = table.duration_s("dpd", {0, 86400}, 0);
     tunnel.replay_window =
         static_cast<std::uint16_t>(table.number("replay_window", {0, 32768}, 1024));

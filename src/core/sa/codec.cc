@@ -26,6 +26,8 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_sender_rule(static_cast<v1::SenderRule>(record.sender_rule));
     message.set_nat_traversal(static_cast<v1::NatTraversal>(record.nat_traversal));
     message.set_child_lifetime_s(record.child_lifetime_s);
+    message.set_child_lifetime_bytes(record.child_lifetime_bytes);
+    message.set_child_lifetime_packets(record.child_lifetime_packets);
     message.set_ike_lifetime_s(record.ike_lifetime_s);
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
@@ -36,6 +38,8 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
 bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.nat_traversal = static_cast<NatTraversal>(message.nat_traversal());
     record.child_lifetime_s = message.child_lifetime_s();
+    record.child_lifetime_bytes = message.child_lifetime_bytes();
+    record.child_lifetime_packets = message.child_lifetime_packets();
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
@@ -82,7 +86,10 @@ void write(const ChildSaRecord& record, v1::ChildSa& message) {
     message.set_negotiated_on(record.negotiated_on);
     message.set_published_at(record.published_at.unix_ns);
     message.set_expires_at(record.expires_at.unix_ns);
+    message.set_replaces(record.replaces.value());
+    message.set_outbound_waits(record.outbound_waits);
     message.set_ended(record.ended);
+    message.set_drain(record.drain);
 }
 
 bool read(const v1::ChildSa& message, ChildSaRecord& record) {
@@ -91,7 +98,10 @@ bool read(const v1::ChildSa& message, ChildSaRecord& record) {
     record.ike_spi = IkeSpi(message.ike_spi());
     record.published_at = WallTime{message.published_at()};
     record.expires_at = WallTime{message.expires_at()};
+    record.replaces = EspSpi(message.replaces());
+    record.outbound_waits = message.outbound_waits();
     record.ended = message.ended();
+    record.drain = message.drain();
     if (!get_tunnel(message.tunnel(), record.ended, record.tunnel) ||
         !get(message.suite(), record.suite) || !get(message.inbound(), record.inbound) ||
         !get(message.outbound(), record.outbound) ||

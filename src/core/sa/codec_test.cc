@@ -48,6 +48,21 @@ TEST(Codec, SmallestRecordsComeBack) {
     }
 }
 
+TEST(Codec, WhatRekeysAddComesBack) {
+    ChildSaRecord child = samples::child_sa();
+    child.replaces = EspSpi(0x00123455);
+    child.outbound_waits = true;
+    expect_round_trip(child.clone());
+    EXPECT_NE(encoded(child.clone()), encoded(samples::child_sa()));
+    ChildSaRecord tombstone = samples::child_sa_tombstone();
+    tombstone.drain = true;
+    expect_round_trip(tombstone.clone());
+    TunnelRecord tunnel = samples::tunnel();
+    tunnel.child_lifetime_bytes = 1ULL << 40U;
+    tunnel.child_lifetime_packets = 1ULL << 33U;
+    expect_round_trip(tunnel.clone());
+}
+
 TEST(Codec, LargeListsComeBack) {
     TunnelRecord tunnel = samples::tunnel();
     tunnel.remote_prefixes.assign(4096, samples::prefix("10.0.0.0/8"));

@@ -2,8 +2,8 @@
 #include "core/sa/records.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
+
+#include "base/spi.h"
 
 namespace anyswan::sa {
 
@@ -16,18 +16,6 @@ bool is_name(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
            });
-}
-
-std::string hex32(std::uint32_t value) {
-    char text[9];
-    std::snprintf(text, sizeof text, "%08" PRIx32, value);
-    return text;
-}
-
-std::string hex64(std::uint64_t value) {
-    char text[17];
-    std::snprintf(text, sizeof text, "%016" PRIx64, value);
-    return text;
 }
 
 }  // namespace
@@ -73,6 +61,8 @@ TunnelRecord TunnelRecord::clone() const {
         .sender_rule = sender_rule,
         .nat_traversal = nat_traversal,
         .child_lifetime_s = child_lifetime_s,
+        .child_lifetime_bytes = child_lifetime_bytes,
+        .child_lifetime_packets = child_lifetime_packets,
         .ike_lifetime_s = ike_lifetime_s,
         .dpd_s = dpd_s,
         .replay_window = replay_window,
@@ -97,7 +87,10 @@ ChildSaRecord ChildSaRecord::clone() const {
         .negotiated_on = negotiated_on,
         .published_at = published_at,
         .expires_at = expires_at,
+        .replaces = replaces,
+        .outbound_waits = outbound_waits,
         .ended = ended,
+        .drain = drain,
     };
 }
 
@@ -136,11 +129,11 @@ std::string tunnel_key(const TunnelId& id) {
 }
 
 std::string child_sa_key(EspSpi inbound) {
-    return "child/" + hex32(inbound.value());
+    return "child/" + hex(inbound);
 }
 
 std::string endpoint_key(IkeSpi ours) {
-    return "endpoint/" + hex64(ours.value());
+    return "endpoint/" + hex(ours);
 }
 
 std::string edge_key(std::string_view name) {
@@ -148,7 +141,7 @@ std::string edge_key(std::string_view name) {
 }
 
 std::string ike_sa_key(IkeSpi ours) {
-    return "ike/" + hex64(ours.value());
+    return "ike/" + hex(ours);
 }
 
 std::string incarnation_key(Incarnation number) {
@@ -160,7 +153,7 @@ std::string spi_block_key(std::uint32_t block) {
 }
 
 std::string sequence_lease_key(EspSpi inbound) {
-    return "sequence/" + hex32(inbound.value());
+    return "sequence/" + hex(inbound);
 }
 
 }  // namespace anyswan::sa

@@ -60,7 +60,10 @@ struct TunnelRecord {
     std::vector<IpPrefix> remote_prefixes;  // the peer's; also what is routed to it
     SenderRule sender_rule = SenderRule::automatic;
     NatTraversal nat_traversal = NatTraversal::automatic;
+    // Lifetimes are hard limits; SAs are rekeyed at 80 to 90 % of them (edge/upkeep.h).
     std::uint32_t child_lifetime_s = 28800;
+    std::uint64_t child_lifetime_bytes = 0;    // of one direction, fleet-wide; 0: no limit
+    std::uint64_t child_lifetime_packets = 0;  // likewise
     std::uint32_t ike_lifetime_s = 86400;
     std::uint32_t dpd_s = 0;             // ask after this silence; 0 never
     std::uint16_t replay_window = 1024;  // packets; 0 switches replay protection off
@@ -95,7 +98,15 @@ struct ChildSaRecord {
     std::string negotiated_on;  // name of the edge
     WallTime published_at;      // when the negotiating edge handed it to the store
     WallTime expires_at;        // hard lifetime; every edge drops it by itself then
-    bool ended = false;         // a tombstone: keys empty; it never comes back (N6)
+    /// The Child SA (its inbound SPI) that this one was made to replace by a rekey; 0: none.
+    EspSpi replaces;
+    /// The peer began that rekey: until it has our response it can't receive on this SA. Edges go
+    /// on sending on `replaces` until that one ends or a packet came in on this one (RFC 7296 2.8).
+    bool outbound_waits = false;
+    bool ended = false;  // a tombstone: keys empty; it never comes back (N6)
+    /// Of a tombstone: it was replaced, not revoked. What is still under way is received for a few
+    /// seconds; nothing is sent on it any more.
+    bool drain = false;
 
     [[nodiscard]] ChildSaRecord clone() const;
     bool operator==(const ChildSaRecord&) const = default;
