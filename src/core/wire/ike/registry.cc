@@ -140,6 +140,19 @@ constexpr Entry<AuthMethod> auth_methods[] = {
     {AuthMethod::digital_signature, "Digital Signature"},
 };
 
+constexpr Entry<CertEncoding> cert_encodings[] = {
+    {CertEncoding::x509_signature, "X.509 Certificate - Signature"},
+    {CertEncoding::crl, "Certificate Revocation List"},
+    {CertEncoding::hash_and_url_x509, "Hash and URL of X.509 certificate"},
+    {CertEncoding::hash_and_url_bundle, "Hash and URL of X.509 bundle"},
+    {CertEncoding::raw_public_key, "Raw Public Key"},
+};
+
+constexpr Entry<HashId> hashes[] = {
+    {HashId::sha1, "SHA1"},         {HashId::sha2_256, "SHA2-256"}, {HashId::sha2_384, "SHA2-384"},
+    {HashId::sha2_512, "SHA2-512"}, {HashId::identity, "Identity"},
+};
+
 constexpr Entry<NotifyType> notify_types[] = {
     {NotifyType::unsupported_critical_payload, "UNSUPPORTED_CRITICAL_PAYLOAD"},
     {NotifyType::invalid_ike_spi, "INVALID_IKE_SPI"},
@@ -239,6 +252,12 @@ std::string name(IdType value) {
 }
 std::string name(AuthMethod value) {
     return look_up(auth_methods, value);
+}
+std::string name(CertEncoding value) {
+    return look_up(cert_encodings, value);
+}
+std::string name(HashId value) {
+    return look_up(hashes, value);
 }
 std::string name(NotifyType value) {
     return look_up(notify_types, value);

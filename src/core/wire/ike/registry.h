@@ -133,6 +133,24 @@ enum class AuthMethod : std::uint8_t {
     digital_signature = 14,
 };
 
+/// Encodings of CERT and CERTREQ (RFC 7296 3.6).
+enum class CertEncoding : std::uint8_t {
+    x509_signature = 4,
+    crl = 7,
+    hash_and_url_x509 = 12,
+    hash_and_url_bundle = 13,
+    raw_public_key = 15,
+};
+
+/// "IKEv2 Hash Algorithms" (RFC 7427, RFC 8420), of SIGNATURE_HASH_ALGORITHMS.
+enum class HashId : std::uint16_t {
+    sha1 = 1,
+    sha2_256 = 2,
+    sha2_384 = 3,
+    sha2_512 = 4,
+    identity = 5,
+};
+
 enum class TsType : std::uint8_t { ipv4_addr_range = 7, ipv6_addr_range = 8 };
 
 enum class CfgType : std::uint8_t { request = 1, reply = 2, set = 3, ack = 4 };
@@ -220,6 +238,8 @@ enum class NotifyType : std::uint16_t {
 [[nodiscard]] std::string name(SnId value);
 [[nodiscard]] std::string name(IdType value);
 [[nodiscard]] std::string name(AuthMethod value);
+[[nodiscard]] std::string name(CertEncoding value);
+[[nodiscard]] std::string name(HashId value);
 [[nodiscard]] std::string name(NotifyType value);
 
 }  // namespace anyswan::wire::ike
