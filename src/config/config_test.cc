@@ -116,6 +116,22 @@ TEST(Tunnels, AGoodOneIsReadWhole) {
     EXPECT_FALSE(tunnel.esp_suites.empty());
 }
 
+TEST(Tunnels, HybridSuitesAreReadAndTheirMistakesNamed) {
+    std::string text = good_tunnel;
+    const auto with = [&text](const std::string& lines) {
+        return parse_tunnels(text + lines, "t.toml");
+    };
+    const auto good = with(
+        "ike = [\"aes256gcm16-prfsha384-x25519-ke1_mlkem768\"]\n"
+        "esp = [\"aes256gcm16-x25519-ke1_mlkem768\"]\n");
+    ASSERT_TRUE(good);
+    EXPECT_EQ(crypto::to_string((*good)[0].ike_suites.at(0)),
+              "aes256gcm16-prfsha384-x25519-ke1_mlkem768");
+    const auto bad = with("ike = [\"aes256gcm16-prfsha384-x25519-ke1_kyber768\"]\n");
+    ASSERT_FALSE(bad);
+    EXPECT_THAT(bad.error().message, HasSubstr("unknown word \"ke1_kyber768\""));
+}
+
 TEST(Tunnels, MistakesNeverShowTheKey) {
     std::string text = good_tunnel;
     text += "psk_file = \"x\"\nesp = [\"des\"]\nchild_lifetime = \"1y\"\n";
@@ -123,6 +139,7 @@ TEST(Tunnels, MistakesNeverShowTheKey) {
     ASSERT_FALSE(tunnels);
     EXPECT_THAT(tunnels.error().message, HasSubstr("tunnel[1].psk: stands beside psk_file"));
     EXPECT_THAT(tunnels.error().message, HasSubstr("\"des\" is not an ESP suite"));
+    EXPECT_THAT(tunnels.error().message, HasSubstr(": unknown word \"des\""));
     EXPECT_THAT(tunnels.error().message, HasSubstr("tunnel[1].child_lifetime: is not a time"));
     EXPECT_THAT(tunnels.error().message, Not(HasSubstr("horse")));
 }

@@ -90,16 +90,32 @@ sa::NatTraversal read_nat_traversal(TableReader& table) {
     return sa::NatTraversal::automatic;
 }
 
+template <class Suite>
+std::vector<Suite> read_list(TableReader& table, const char* key, const char* form,
+                             const std::vector<std::string>& defaults,
+                             Result<Suite> (*read)(std::string_view)) {
+    std::vector<Suite> suites;
+    for (const std::string& item : table.texts(key, defaults)) {
+        auto suite = read(item);
+        if (suite) {
+            suites.push_back(std::move(*suite));
+        } else {
+            table.mistake(key, "\"" + item + "\" is not " + form + ": " + suite.error().message);
+        }
+    }
+    return suites;
+}
+
 void read_suites(TableReader& table, TunnelRecord& tunnel) {
-    tunnel.ike_suites = table.parsed_list<crypto::IkeSuite>(
-        "ike",
-        "an IKE suite; write cipher[-integrity]-prf-ke like \"aes256gcm16-prfsha384-ecp384\"",
-        [](const std::string& text) { return crypto::parse_ike_suite(text); }, default_ike_suites);
-    tunnel.esp_suites = table.parsed_list<crypto::EspSuite>(
-        "esp",
-        "an ESP suite; write cipher[-integrity][-esn] like \"aes256gcm16-esn\" or "
-        "\"aes256-sha256\"",
-        [](const std::string& text) { return crypto::parse_esp_suite(text); }, default_esp_suites);
+    tunnel.ike_suites = read_list(
+        table, "ike",
+        "an IKE suite (cipher[-integrity]-prf-ke[-ke1_...] like \"aes256gcm16-prfsha384-ecp384\")",
+        default_ike_suites, crypto::read_ike_suite);
+    tunnel.esp_suites = read_list(
+        table, "esp",
+        "an ESP suite (cipher[-integrity][-ke[-ke1_...]][-esn] like \"aes256gcm16-esn\" or "
+        "\"aes256-sha256\")",
+        default_esp_suites, crypto::read_esp_suite);
     if (table.has("ike") && tunnel.ike_suites.empty()) {
         table.mistake("ike", "is empty; name one suite at least, or leave it out for the defaults");
     }

@@ -21,18 +21,6 @@ Bytes id_of(const Readable& readable) {
     return id == nullptr ? Bytes() : id->rest_of_payload();
 }
 
-/// RFC 9242 3.3.2: IntAuth_i | IntAuth_r | IKE_AUTH_MID, where there were intermediate exchanges.
-Bytes int_auth_tail(const IntAuth& int_auth, MessageId auth_id) {
-    if (int_auth.of_initiator.empty()) {
-        return {};
-    }
-    Writer tail;
-    tail.append(int_auth.of_initiator);
-    tail.append(int_auth.of_responder);
-    tail.u32(auth_id.value());
-    return std::move(tail).take();
-}
-
 /// A signature and the algorithm that it was made with.
 struct Signature {
     crypto::SignatureAlgorithm algorithm;
@@ -100,7 +88,7 @@ void Session::auth(const Event& event) {
     const Init& init = inits_[sa.spis.initiator.value()];
     const Secret& sk_p = from_initiator ? sa.keys.pi : sa.keys.pr;
     const Bytes id = id_of(*said);
-    const Bytes tail = int_auth_tail(sa.int_auth, said->header.message_id);
+    const Bytes tail = ike::auth_tail(sa.int_auth, said->header.message_id);
     const Bytes octets =
         ike::auth_octets(sa.suite.prf, {from_initiator ? init.request : init.response,
                                         from_initiator ? sa.nr : sa.ni, sk_p.reveal(), id, tail});
@@ -121,9 +109,7 @@ void Session::auth(const Event& event) {
                    "recomputed to another value");
 }
 
-/// RFC 9242 3.3.1: IntAuth_*(n) = prf(SK_p*, IntAuth_*(n-1) | A | P). A is the header and the
-/// Encrypted payload's generic header, as if the message were not fragmented and not encrypted:
-/// "the Length fields are adjusted" to the plaintext.
+/// RFC 9242 3.3.2. The capture has A, the authenticated octets of header and generic header, apart.
 void Session::int_auth(const Event& event) {
     const bool from_initiator = event.flag("from_initiator");
     if (current_ == nullptr || !current_->last_from.at(from_initiator ? 1 : 0)) {
@@ -132,22 +118,14 @@ void Session::int_auth(const Event& event) {
     }
     IkeSa& sa = *current_;
     const Readable& said = *sa.last_from.at(from_initiator ? 1 : 0);
-    const std::size_t payload_size = wire::ike::payload_header_size + said.chain.plain.size();
-    Writer a;
-    a.append(
-        wire::ike::emit_header(said.header, wire::ike::PayloadType::encrypted,
-                               static_cast<std::uint32_t>(wire::ike::header_size + payload_size)));
-    a.u8(static_cast<std::uint8_t>(said.chain.first));
-    a.u8(0);
-    a.u16(static_cast<std::uint16_t>(payload_size));
-    report_.require(equal(a.view(), event.hex("A")) &&
+    const Bytes octets = ike::int_auth_octets(said.chain);
+    report_.require(equal(octets, concat({event.hex("A"), said.chain.plain})) &&
                         said.chain.plain.size() == event.number("P_len") &&
                         said.header.message_id.value() == event.number("mid"),
                     "A, P or the message ID differ");
     Bytes& value = from_initiator ? sa.int_auth.of_initiator : sa.int_auth.of_responder;
-    const Secret& sk_p = from_initiator ? sa.keys.pi : sa.keys.pr;
-    value = to_bytes(
-        crypto::prf(sa.suite.prf, sk_p.reveal(), {value, a.view(), said.chain.plain}).reveal());
+    value =
+        ike::next_int_auth(sa.suite.prf, from_initiator ? sa.keys.pi : sa.keys.pr, value, octets);
     report_.expect("IntAuths", equal(value, event.hex("intauth")), "another value");
 }
 

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-#include "core/ike/keys.h"
+#include "core/ike/int_auth.h"
 #include "core/ike/protect.h"
 #include "replay/event.h"
 #include "replay/report.h"
@@ -35,18 +35,12 @@ struct Init {
     Exchange exchange;
 };
 
-/// RFC 9242: what IKE_INTERMEDIATE adds to AUTH.
-struct IntAuth {
-    Bytes of_initiator;
-    Bytes of_responder;
-};
-
 struct IkeSa {
     ike::SpiPair spis;
     crypto::IkeSuite suite;
     ike::IkeKeys keys;
     Bytes ni, nr;
-    IntAuth int_auth;
+    ike::IntAuth int_auth;
     /// The exchange that made or makes an SA: IKE_AUTH or CREATE_CHILD_SA.
     Exchange negotiation;
     /// What each side said last: [0] the original responder, [1] the original initiator.

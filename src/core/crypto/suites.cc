@@ -3,7 +3,9 @@
 // for AES-CBC, RFC 2404 and RFC 4868 for the HMACs. One row per algorithm; all else follows.
 #include "core/crypto/suites.h"
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -78,6 +80,22 @@ bool supported(const CipherSuite& suite) {
 
 bool supported(PrfId prf) {
     return prf_size(prf) != 0;
+}
+
+bool supported(const IkeSuite& suite) {
+    const std::vector<KeMethod> additional = additional_of(suite.additional);
+    const auto usable = [&additional](KeMethod method) {
+        return supported(method) && std::count(additional.begin(), additional.end(), method) == 1;
+    };
+    return supported(suite.cipher) && supported(suite.prf) && supported(suite.ke) &&
+           std::all_of(additional.begin(), additional.end(), usable);
+}
+
+std::vector<KeMethod> additional_of(const AdditionalKe& additional) {
+    std::vector<KeMethod> methods;
+    std::copy_if(additional.begin(), additional.end(), std::back_inserter(methods),
+                 [](KeMethod method) { return method != KeMethod::none; });
+    return methods;
 }
 
 std::size_t encr_key_size(const CipherSuite& suite) {

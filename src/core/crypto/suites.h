@@ -2,12 +2,15 @@
 // Which algorithms an SA uses, and the sizes that follow from them.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/result.h"
 #include "core/wire/ike/registry.h"
 
 namespace anyswan::crypto {
@@ -26,10 +29,16 @@ struct CipherSuite {
     bool operator==(const CipherSuite&) const = default;
 };
 
+/// Additional Key Exchanges 1 to 7 (RFC 9370), Transform Types 6 to 12; none: no such exchange. One
+/// that is optional takes two suites, with and without it.
+inline constexpr std::size_t additional_ke_max = 7;
+using AdditionalKe = std::array<KeMethod, additional_ke_max>;
+
 struct IkeSuite {
     CipherSuite cipher;
     PrfId prf = PrfId::hmac_sha2_256;
     KeMethod ke = KeMethod::curve25519;
+    AdditionalKe additional{};
     bool operator==(const IkeSuite&) const = default;
 };
 
@@ -37,6 +46,7 @@ struct EspSuite {
     CipherSuite cipher;
     SnId sn = SnId::sequential_32;
     KeMethod ke = KeMethod::none;  // PFS in CREATE_CHILD_SA; none for the first Child SA
+    AdditionalKe additional{};     // likewise
     [[nodiscard]] bool esn() const { return sn == SnId::partially_transmitted_64; }
     bool operator==(const EspSuite&) const = default;
 };
@@ -46,6 +56,10 @@ struct EspSuite {
 [[nodiscard]] bool supported(const CipherSuite& suite);
 [[nodiscard]] bool supported(PrfId prf);
 [[nodiscard]] bool supported(KeMethod method);
+/// All of it: also that no additional method comes twice, which RFC 9370 2.2.1 forbids.
+[[nodiscard]] bool supported(const IkeSuite& suite);
+/// The methods to be run after the first, in order.
+[[nodiscard]] std::vector<KeMethod> additional_of(const AdditionalKe& additional);
 
 // Sizes in bytes, of supported algorithms (checked).
 [[nodiscard]] std::size_t encr_key_size(const CipherSuite& suite);  // with the 4-byte salt of AEADs
@@ -58,9 +72,13 @@ struct EspSuite {
 
 // "aes128gcm16", "aes256-sha256", "chacha20poly1305" - the words of tunnel configuration.
 [[nodiscard]] std::string to_string(const CipherSuite& suite);
-[[nodiscard]] std::string to_string(const IkeSuite& suite);  // "aes256gcm16-prfsha384-ecp384"
+[[nodiscard]] std::string to_string(
+    const IkeSuite& suite);  // "aes256gcm16-prfsha384-x25519-ke1_mlkem768"
 [[nodiscard]] std::string to_string(const EspSuite& suite);  // "aes128gcm16-esn"
 [[nodiscard]] std::optional<IkeSuite> parse_ike_suite(std::string_view text);
 [[nodiscard]] std::optional<EspSuite> parse_esp_suite(std::string_view text);
+/// The same; the failure names the word that is wrong or what is missing.
+[[nodiscard]] Result<IkeSuite> read_ike_suite(std::string_view text);
+[[nodiscard]] Result<EspSuite> read_esp_suite(std::string_view text);
 
 }  // namespace anyswan::crypto

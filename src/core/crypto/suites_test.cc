@@ -64,6 +64,61 @@ TEST(Suites, IncompleteOrContradictoryTextIsRefused) {
     }
 }
 
+TEST(Suites, AdditionalKeyExchangesHaveNumberedWords) {
+    IkeSuite ike{gcm256, PrfId::hmac_sha2_384, KeMethod::curve25519, {}};
+    ike.additional[0] = KeMethod::ml_kem_768;
+    EXPECT_EQ(to_string(ike), "aes256gcm16-prfsha384-x25519-ke1_mlkem768");
+    EXPECT_EQ(parse_ike_suite(to_string(ike)), ike);
+    EXPECT_NE(parse_ike_suite("aes256gcm16-prfsha384-x25519"), ike);
+    ike.additional[1] = KeMethod::ecp384;
+    ike.additional[6] = KeMethod::ml_kem_1024;
+    EXPECT_EQ(parse_ike_suite("ke7_mlkem1024-aes256gcm16-ke2_ecp384-prfsha384-x25519-ke1_mlkem768"),
+              ike);
+    EXPECT_TRUE(supported(ike));
+    EXPECT_EQ(additional_of(ike.additional),
+              (std::vector{KeMethod::ml_kem_768, KeMethod::ecp384, KeMethod::ml_kem_1024}));
+    const EspSuite esp = *parse_esp_suite("aes256gcm16-esn-x25519-ke1_mlkem768");
+    EXPECT_EQ(to_string(esp), "aes256gcm16-x25519-ke1_mlkem768-esn");
+}
+
+TEST(Suites, AMethodMayComeTwiceOnlyIfOneIsTheFirst) {
+    // RFC 9370 2.2.1 speaks of the additional ones alone.
+    EXPECT_TRUE(parse_ike_suite("aes256-sha256-mlkem768-ke1_mlkem768"));
+    IkeSuite suite = *parse_ike_suite("aes256-sha256-x25519-ke1_mlkem768-ke2_ecp256");
+    suite.additional[1] = suite.additional[0];
+    EXPECT_FALSE(supported(suite));
+}
+
+TEST(Suites, RefusalsNameTheWord) {
+    const std::vector<std::pair<std::string, std::string>> table{
+        {"aes256gcm17-prfsha384-x25519", "unknown word \"aes256gcm17\""},
+        {"aes256gcm16-prfsha384-x25519-ke8_mlkem768", "unknown word \"ke8_mlkem768\""},
+        {"aes256gcm16-prfsha384-x25519-ke0_mlkem768", "unknown word \"ke0_mlkem768\""},
+        {"aes256gcm16-prfsha384-x25519-ke1_", "unknown word \"ke1_\""},
+        {"aes256gcm16-prfsha384-x25519-ke1_mlkem", "unknown word \"ke1_mlkem\""},
+        {"aes256gcm16-prfsha384-x25519-ke1_ecp256-ke1_ecp384",
+         "\"ke1_ecp384\" is one too many of its kind"},
+        {"aes256gcm16-prfsha384-x25519-ke1_ecp256-ke3_ecp256",
+         "\"ecp256\" comes twice among the additional key exchanges"},
+        {"aes256gcm16-prfsha384-x25519-esn", "\"esn\" is for ESP suites"},
+        {"aes256gcm16-sha256-x25519",
+         "\"aes256gcm16\" brings its own integrity; leave out \"sha256\""},
+        {"aes256-prfsha256-x25519", "\"aes256\" needs an integrity word like \"sha256\""},
+        {"aes256gcm16-prfsha384", "it names no key exchange like \"x25519\""},
+        {"aes256gcm16-x25519", "it names no PRF like \"prfsha256\""},
+        {"prfsha256-x25519", "it names no cipher"},
+    };
+    for (const auto& [text, why] : table) {
+        const auto suite = read_ike_suite(text);
+        ASSERT_FALSE(suite) << text;
+        EXPECT_EQ(suite.error().message, why) << text;
+    }
+    EXPECT_EQ(read_esp_suite("aes256gcm16-ke1_mlkem768").error().message,
+              "additional key exchanges need a first one like \"x25519\"");
+    EXPECT_EQ(read_esp_suite("aes256gcm16-prfsha256").error().message,
+              "\"prfsha256\" is for IKE suites");
+}
+
 TEST(Suites, UnknownNumbersStillPrint) {
     EXPECT_EQ(to_string(CipherSuite{EncrId::triple_des, 0, IntegId{7}}), "encr#3-integ#7");
     EXPECT_EQ(to_string(IkeSuite{gcm128, PrfId{99}, KeMethod{99}}), "aes128gcm16-prf#99-ke#99");

@@ -97,6 +97,11 @@ Expected<std::uint16_t, OpenError> Channel::verify(const wire::ike::HeaderView& 
     return std::uint16_t{1};
 }
 
+Channel Channel::successor(IkeKeys keys) const {
+    return Channel(
+        {setup_.suite, std::move(keys), setup_.we_initiated, setup_.epoch, setup_.next_iv});
+}
+
 std::optional<OpenedChain> Channel::read_own(const std::vector<Bytes>& datagrams) const {
     MessageProtector own = protector(setup_, setup_.we_initiated);
     Reassembly parts;

@@ -48,6 +48,9 @@ public:
     /// Reads a message of our own back (a request from a claim).
     [[nodiscard]] std::optional<OpenedChain> read_own(const std::vector<Bytes>& datagrams) const;
 
+    /// The channel after a further key exchange: other keys, and an IV counter that goes on.
+    [[nodiscard]] Channel successor(IkeKeys keys) const;
+
     [[nodiscard]] const crypto::IkeSuite& suite() const { return setup_.suite; }
     [[nodiscard]] const IkeKeys& keys() const { return setup_.keys; }
     [[nodiscard]] Epoch epoch() const { return setup_.epoch; }

@@ -28,7 +28,8 @@ struct SpiPair {
 
 /// SKEYSEED = prf(Ni | Nr, g^ir)
 [[nodiscard]] Secret skeyseed(crypto::PrfId prf, NoncePair nonces, ByteView shared_secret);
-/// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old SA's PRF (RFC 7296 2.18).
+/// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old SA's PRF (RFC 7296 2.18); of the
+/// same form are those of additional key exchanges before IKE_AUTH (RFC 9370 2.2.2).
 [[nodiscard]] Secret skeyseed_rekey(crypto::PrfId old_prf, ByteView old_sk_d, NoncePair nonces,
                                     ByteView shared_secret);
 /// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr)

@@ -51,11 +51,25 @@ void demand_cipher(const crypto::CipherSuite& cipher, std::vector<Demand>& deman
     demands.push_back({TransformType::integ, number(cipher.integ), 0, none});
 }
 
+TransformType additional_type(std::size_t index) {
+    return static_cast<TransformType>(number(TransformType::addke1) + index);
+}
+
+/// RFC 9370 2.2.1: "The responder MUST treat all of the omitted ADDKE transforms as if they were
+/// proposed with Transform ID NONE."
+void demand_additional(const crypto::AdditionalKe& additional, std::vector<Demand>& demands) {
+    for (std::size_t i = 0; i < additional.size(); ++i) {
+        demands.push_back({additional_type(i), number(additional[i]), 0,
+                           additional[i] == crypto::KeMethod::none});
+    }
+}
+
 std::vector<Demand> demands_of(const crypto::IkeSuite& suite) {
     std::vector<Demand> demands;
     demand_cipher(suite.cipher, demands);
     demands.push_back({TransformType::prf, number(suite.prf), 0, false});
     demands.push_back({TransformType::ke, number(suite.ke), 0, false});
+    demand_additional(suite.additional, demands);
     return demands;
 }
 
@@ -85,22 +99,29 @@ bool has_type(const Proposal& proposal, TransformType type) {
                        [type](const Transform& transform) { return transform.type == type; });
 }
 
+/// Whether a proposal is about key exchanges: in IKE_AUTH it is not, see match() of ESP.
+enum class KeyExchanges : std::uint8_t { negotiated, ignored };
+
 /// RFC 7296 3.3.6: "If the responder receives a proposal that contains a Transform Type it does not
 /// understand, or a proposal that is missing a mandatory Transform Type, it MUST consider this
 /// proposal unacceptable".
 bool only_known_types(const Proposal& proposal, const std::vector<Demand>& demands,
-                      std::optional<TransformType> ignored) {
+                      KeyExchanges key_exchanges) {
+    const auto ignored = [key_exchanges](TransformType type) {
+        return key_exchanges == KeyExchanges::ignored &&
+               (type == TransformType::ke || is_additional(type));
+    };
     return std::all_of(
         proposal.transforms.begin(), proposal.transforms.end(), [&](const Transform& transform) {
-            return transform.type == ignored ||
+            return ignored(transform.type) ||
                    std::any_of(demands.begin(), demands.end(),
                                [&](const Demand& demand) { return demand.type == transform.type; });
         });
 }
 
 std::optional<Proposal> match_demands(const std::vector<Demand>& demands, const Proposal& offered,
-                                      std::optional<TransformType> ignored = std::nullopt) {
-    if (!only_known_types(offered, demands, ignored)) {
+                                      KeyExchanges key_exchanges) {
+    if (!only_known_types(offered, demands, key_exchanges)) {
         return std::nullopt;
     }
     Proposal reply{offered.number, offered.protocol, offered.spi, {}};
@@ -139,7 +160,7 @@ Proposal propose(const std::vector<Demand>& demands, std::size_t index, Protocol
                  Bytes spi) {
     Proposal proposal{static_cast<std::uint8_t>(index + 1), protocol, std::move(spi), {}};
     for (const Demand& demand : demands) {
-        if (demand.type == TransformType::integ && demand.may_be_absent) {
+        if (demand.type != TransformType::sn && demand.may_be_absent) {
             continue;
         }
         proposal.transforms.push_back(Transform::make(demand.type, demand.id, demand.key_bits));
@@ -212,11 +233,30 @@ bool contains(const TrafficSelector& outer, const TrafficSelector& inner) {
 
 }  // namespace
 
+bool is_additional(TransformType type) {
+    return type >= TransformType::addke1 && type <= TransformType::addke7;
+}
+
+std::size_t additional_index(TransformType type) {
+    check(is_additional(type), "an additional key exchange");
+    return static_cast<std::size_t>(number(type) - number(TransformType::addke1));
+}
+
+SecurityAssociation without_additional(const SecurityAssociation& offered) {
+    SecurityAssociation rest = offered;
+    std::erase_if(rest.proposals, [](const Proposal& proposal) {
+        return std::any_of(
+            proposal.transforms.begin(), proposal.transforms.end(),
+            [](const Transform& transform) { return is_additional(transform.type); });
+    });
+    return rest;
+}
+
 std::optional<Proposal> match(const crypto::IkeSuite& suite, const Proposal& offered) {
     if (offered.protocol != ProtocolId::ike) {
         return std::nullopt;
     }
-    return match_demands(demands_of(suite), offered);
+    return match_demands(demands_of(suite), offered, KeyExchanges::negotiated);
 }
 
 std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered) {
@@ -226,7 +266,7 @@ std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& off
     // RFC 7296 1.2: "The SA payloads in the IKE_AUTH exchange cannot contain Transform Type 4
     // (Diffie-Hellman group) with any value other than NONE." Peers that send one anyway mean their
     // later rekeys: read over it.
-    return match_demands(demands_of(suite), offered, TransformType::ke);
+    return match_demands(demands_of(suite), offered, KeyExchanges::ignored);
 }
 
 std::optional<Chosen<crypto::IkeSuite>> choose(std::span<const crypto::IkeSuite> preferred,

@@ -34,6 +34,15 @@ struct Chosen {
 [[nodiscard]] std::optional<Chosen<crypto::EspSuite>> choose(
     std::span<const crypto::EspSuite> preferred, const wire::ike::SecurityAssociation& offered);
 
+/// Transform Types 6 to 12 (RFC 9370), and their place in AdditionalKe.
+[[nodiscard]] bool is_additional(wire::ike::TransformType type);
+[[nodiscard]] std::size_t additional_index(wire::ike::TransformType type);
+/// RFC 9370 2.2.1: "If the IKE_INTERMEDIATE exchange is not negotiated, then the peers MUST treat
+/// any ADDKE Transform Types in the IKE_SA_INIT exchange messages as unknown transform types and
+/// skip the proposals they appear in." What is left of them.
+[[nodiscard]] wire::ike::SecurityAssociation without_additional(
+    const wire::ike::SecurityAssociation& offered);
+
 /// What an initiator offers: one proposal per suite, numbered from 1 in order of preference.
 [[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::IkeSuite> suites);
 /// `spi`: our inbound SPI, in each proposal.

@@ -30,6 +30,9 @@ Transform ke(std::uint16_t id) {
 Transform sn(std::uint16_t id) {
     return Transform::make(TransformType::sn, id);
 }
+Transform addke(std::uint8_t n, std::uint16_t id) {
+    return Transform::make(static_cast<TransformType>(5 + n), id);
+}
 Proposal ike(std::vector<Transform> transforms) {
     return {1, ProtocolId::ike, {}, std::move(transforms)};
 }
@@ -56,6 +59,7 @@ TEST_P(MatchIke, Table) {
 }
 
 constexpr auto gcm = "aes256gcm16-prfsha256-x25519";
+constexpr auto hybrid = "aes256gcm16-prfsha256-x25519-ke1_mlkem768";
 constexpr auto cbc = "aes128-sha1-modp1536";
 constexpr auto chacha = "chacha20poly1305-prfsha256-x25519";
 
@@ -76,9 +80,21 @@ INSTANTIATE_TEST_SUITE_P(
         IkeCase{"other group", gcm, ike({encr(20, 256), prf(5), ke(19)}), 0},
         IkeCase{"many of each", gcm,
                 ike({encr(12, 128), encr(20, 256), prf(2), prf(5), ke(14), ke(31)}), 3},
-        IkeCase{"additional key exchange", gcm,
-                ike({encr(20, 256), prf(5), ke(31), Transform::make(TransformType::addke1, 36)}),
+        IkeCase{"additional key exchange", gcm, ike({encr(20, 256), prf(5), ke(31), addke(1, 36)}),
                 0},
+        IkeCase{"additional key exchange that may be left out", gcm,
+                ike({encr(20, 256), prf(5), ke(31), addke(1, 36), addke(1, 0)}), 4},
+        IkeCase{"hybrid", hybrid, ike({encr(20, 256), prf(5), ke(31), addke(1, 36)}), 4},
+        IkeCase{"hybrid among others, optional", hybrid,
+                ike({encr(20, 256), prf(5), ke(31), addke(1, 37), addke(1, 36), addke(1, 0)}), 4},
+        IkeCase{"hybrid, and a further exchange left out", hybrid,
+                ike({encr(20, 256), prf(5), ke(31), addke(1, 36), addke(7, 37), addke(7, 0)}), 5},
+        IkeCase{"hybrid, but a further exchange is demanded", hybrid,
+                ike({encr(20, 256), prf(5), ke(31), addke(1, 36), addke(2, 20)}), 0},
+        IkeCase{"hybrid, as the wrong exchange", hybrid,
+                ike({encr(20, 256), prf(5), ke(31), addke(2, 36)}), 0},
+        IkeCase{"hybrid, not offered", hybrid, ike({encr(20, 256), prf(5), ke(31)}), 0},
+        IkeCase{"hybrid, NONE alone", hybrid, ike({encr(20, 256), prf(5), ke(31), addke(1, 0)}), 0},
         IkeCase{"unknown transform type", gcm,
                 ike({encr(20, 256), prf(5), ke(31),
                      Transform::make(static_cast<TransformType>(241), 1)}),
@@ -123,6 +139,8 @@ INSTANTIATE_TEST_SUITE_P(
         EspCase{"no ESN wanted, only ESN offered", "aes256gcm16", esp({encr(20, 256), sn(1)}), 0},
         EspCase{"group in IKE_AUTH is read over", "aes256gcm16",
                 esp({encr(20, 256), ke(31), sn(0)}), 2},
+        EspCase{"so are additional ones", "aes256gcm16",
+                esp({encr(20, 256), ke(31), addke(1, 36), sn(0)}), 2},
         EspCase{"group NONE too", "aes256gcm16", esp({encr(20, 256), ke(0), sn(0)}), 2},
         EspCase{"CBC", "aes128-sha256", esp({encr(12, 128), integ(12), sn(0)}), 3},
         EspCase{"AH", "aes256gcm16", Proposal{1, ProtocolId::ah, {0, 1, 0, 0}, {integ(12)}}, 0},
@@ -130,6 +148,22 @@ INSTANTIATE_TEST_SUITE_P(
                 Proposal{1, ProtocolId::esp, {1, 0, 0}, {encr(20, 256), sn(0)}}, 0},
         EspCase{"reserved SPI", "aes256gcm16",
                 Proposal{1, ProtocolId::esp, {0, 0, 0, 255}, {encr(20, 256), sn(0)}}, 0}));
+
+TEST(Offer, AdditionalKeyExchangesAreTransformsOfTheirOwn) {
+    const std::vector suites{
+        *crypto::parse_ike_suite("aes256gcm16-prfsha256-x25519-ke1_mlkem768-ke3_ecp384"),
+        *crypto::parse_ike_suite(gcm)};
+    const SecurityAssociation sa = offer(suites);
+    ASSERT_EQ(sa.proposals.size(), 2U);
+    EXPECT_EQ(sa.proposals[0].transforms,
+              (std::vector{encr(20, 256), prf(5), ke(31), addke(1, 36), addke(3, 20)}));
+    EXPECT_EQ(sa.proposals[1].transforms, (std::vector{encr(20, 256), prf(5), ke(31)}));
+    EXPECT_EQ(without_additional(sa).proposals, std::vector{sa.proposals[1]});
+    SecurityAssociation answer{{sa.proposals[0]}};
+    EXPECT_EQ(accepted(suites, answer), suites[0]);
+    answer.proposals[0].transforms.pop_back();
+    EXPECT_EQ(accepted(suites, answer), std::nullopt) << "less than was offered";
+}
 
 TEST(Choose, OurOrderDecidesAndTheProposalNumberIsKept) {
     const std::vector<crypto::IkeSuite> ours{*crypto::parse_ike_suite(chacha),

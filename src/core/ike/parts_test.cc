@@ -154,7 +154,7 @@ TEST(Words, OfAProposal) {
               "aes128/aes256-sha256/sha1-prfsha256-modp2048");
     EXPECT_EQ(words({made(TransformType::encr, 20, 256), made(TransformType::prf, 6),
                      made(TransformType::ke, 31), made(TransformType::addke1, 36)}),
-              "aes256gcm16-prfsha384-x25519-type6-36");
+              "aes256gcm16-prfsha384-x25519-ke1_mlkem768");
     EXPECT_EQ(words({made(TransformType::encr, 77, 192), made(TransformType::sn, 1)}),
               "encr77192-esn");
     EXPECT_EQ(words({}), "nothing");

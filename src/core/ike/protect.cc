@@ -47,13 +47,30 @@ bool is_protected(const Payload& payload) {
            payload.type() == PayloadType::encrypted_fragment;
 }
 
-Expected<OpenedChain, OpenError> read_chain(PayloadType first, Bytes plain, Bytes padding) {
+/// What the head of an SKF message would be, had it come whole: "the Next Payload field" that
+/// announces SKF announces SK, and the fragment's own fields are left out.
+Bytes whole_head(ByteView aad_of_fragment) {
+    Bytes head = to_bytes(aad_of_fragment.first(aad_of_fragment.size() - fragment_fields_size));
+    constexpr std::size_t next_payload_of_header = 16;
+    std::size_t announces = next_payload_of_header;
+    std::size_t payload = wire::ike::header_size;
+    while (payload + wire::ike::payload_header_size < head.size()) {
+        announces = payload;
+        payload += load_u16(ByteView(head).subspan(payload + 2));
+    }
+    head[announces] = static_cast<std::uint8_t>(PayloadType::encrypted);
+    return head;
+}
+
+Expected<OpenedChain, OpenError> read_chain(PayloadType first, Bytes plain, Bytes padding,
+                                            Bytes head) {
     auto payloads = wire::ike::parse_chain(first, plain);
     // Protection inside protection has no meaning in any RFC.
     if (!payloads || (!payloads->empty() && is_protected(payloads->back()))) {
         return Unexpected{OpenError::bad_inner_chain};
     }
-    return OpenedChain{first, std::move(plain), std::move(*payloads), std::move(padding)};
+    return OpenedChain{first, std::move(plain), std::move(*payloads), std::move(padding),
+                       std::move(head)};
 }
 
 /// The payload of kind T that ends `datagram`.
@@ -83,6 +100,22 @@ const char* name(OpenError error) {
             return "bad_inner_chain";
     }
     return "unknown";
+}
+
+Bytes int_auth_octets(const OpenedChain& chain) {
+    Bytes octets = concat({chain.head, chain.plain});
+    // RFC 9242 3.3.2: "the Length field in the IKE Header ... is set to the sum of the lengths of
+    // IntAuth_[i/r]*A and IntAuth_[i/r]*P, and the Payload Length field in the Encrypted payload
+    // header ... is set to the length of IntAuth_[i/r]*P plus the size of the Encrypted payload
+    // header (four octets)."
+    constexpr std::size_t length_at = 24;
+    check(chain.head.size() >= wire::ike::header_size + wire::ike::payload_header_size,
+          "IntAuth of a message that was not opened");
+    const MutableBytes all(octets);
+    store_u32(all.subspan(length_at), static_cast<std::uint32_t>(octets.size()));
+    store_u16(all.subspan(chain.head.size() - 2),
+              static_cast<std::uint16_t>(wire::ike::payload_header_size + chain.plain.size()));
+    return octets;
 }
 
 MessageProtector::MessageProtector(const crypto::CipherSuite& suite, ByteView sk_e, ByteView sk_a)
@@ -223,7 +256,8 @@ Expected<OpenedChain, OpenError> MessageProtector::open(ByteView datagram) {
     if (!plain) {
         return Unexpected{plain.error()};
     }
-    return read_chain(sk->first_inner, std::move(plain->text), std::move(plain->padding));
+    return read_chain(sk->first_inner, std::move(plain->text), std::move(plain->padding),
+                      to_bytes(aad));
 }
 
 Expected<OpenedFragment, OpenError> MessageProtector::open_fragment(ByteView datagram) {
@@ -236,8 +270,9 @@ Expected<OpenedFragment, OpenError> MessageProtector::open_fragment(ByteView dat
     if (!plain) {
         return Unexpected{plain.error()};
     }
-    return OpenedFragment{skf->first_inner, skf->number, skf->total, std::move(plain->text),
-                          std::move(plain->padding)};
+    return OpenedFragment{
+        skf->first_inner,          skf->number,    skf->total, std::move(plain->text),
+        std::move(plain->padding), whole_head(aad)};
 }
 
 std::optional<Expected<OpenedChain, OpenError>> Reassembly::add(OpenedFragment fragment) {
@@ -257,6 +292,7 @@ std::optional<Expected<OpenedChain, OpenError>> Reassembly::add(OpenedFragment f
     }
     if (fragment.number == 1) {
         first_ = fragment.first;
+        head_ = std::move(fragment.head);
     }
     bytes_ += fragment.plain.size();
     parts_.emplace(fragment.number, std::move(fragment.plain));
@@ -268,8 +304,9 @@ std::optional<Expected<OpenedChain, OpenError>> Reassembly::add(OpenedFragment f
         plain.append(part);
     }
     const PayloadType first = first_;
+    Bytes head = std::move(head_);
     *this = Reassembly();
-    return read_chain(first, std::move(plain).take(), {});
+    return read_chain(first, std::move(plain).take(), {}, std::move(head));
 }
 
 }  // namespace anyswan::ike

@@ -29,14 +29,21 @@ inline constexpr std::uint16_t max_fragments = 64;
 /// Plaintext that Reassembly holds for one message: what an SK payload could carry at most.
 inline constexpr std::size_t max_reassembled_size = 65535;
 
-/// A decrypted payload chain. `plain` is the chain's bytes, for captures and IntAuth; so is
-/// `padding`, without the Pad Length octet (empty for a reassembled message).
+/// A decrypted payload chain. `plain` is the chain's bytes, for captures and IntAuth; so are
+/// `padding`, without the Pad Length octet (empty for a reassembled message), and `head`: the
+/// message from the IKE header to the SK payload's generic header, as received (for a reassembled
+/// message that of its first fragment, made one of SK; the lengths in it don't count).
 struct OpenedChain {
     wire::ike::PayloadType first{};
     Bytes plain;
     std::vector<wire::ike::Payload> payloads;
     Bytes padding{};
+    Bytes head{};
 };
+
+/// IntAuth_A | IntAuth_P of a message (RFC 9242 3.3.2): what AUTH covers of an IKE_INTERMEDIATE
+/// message, the same whether it came whole or in fragments.
+[[nodiscard]] Bytes int_auth_octets(const OpenedChain& chain);
 
 /// One decrypted fragment of a message.
 struct OpenedFragment {
@@ -45,6 +52,7 @@ struct OpenedFragment {
     std::uint16_t total = 1;
     Bytes plain;
     Bytes padding{};
+    Bytes head{};  // as in OpenedChain
 };
 
 class MessageProtector {
@@ -102,6 +110,7 @@ public:
 private:
     std::uint16_t total_ = 0;
     wire::ike::PayloadType first_{};
+    Bytes head_;
     std::map<std::uint16_t, Bytes> parts_;
     std::size_t bytes_ = 0;
 };

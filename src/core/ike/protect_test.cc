@@ -117,6 +117,34 @@ TEST_P(EachSuite, FragmentsFitAndReassembleInAnyOrder) {
     EXPECT_TRUE(reassembly.empty());
 }
 
+TEST_P(EachSuite, IntAuthCoversTheSameOctetsWholeAndInFragments) {
+    SeededRandom random(seed);
+    auto ours = protector(GetParam());
+    const auto payloads = vendor_of(3000);
+    const auto whole = ours.open(ours.seal(some_header(), payloads, 1, random));
+    ASSERT_TRUE(whole);
+    const Bytes plain = wire::ike::emit_chain(payloads);
+    // RFC 9242 3.3.2, with the adjusted lengths.
+    Writer expected;
+    expected.append(wire::ike::emit_header(some_header(), PayloadType::encrypted,
+                                           static_cast<std::uint32_t>(28 + 4 + plain.size())));
+    expected.u8(static_cast<std::uint8_t>(PayloadType::vendor_id));
+    expected.u8(0);
+    expected.u16(static_cast<std::uint16_t>(4 + plain.size()));
+    expected.append(plain);
+    EXPECT_EQ(int_auth_octets(*whole), to_bytes(expected.view()));
+
+    Reassembly reassembly;
+    std::vector<Bytes> datagrams = ours.seal_fragments(some_header(), payloads, 576, 2, random);
+    std::reverse(datagrams.begin(), datagrams.end());
+    for (const Bytes& datagram : datagrams) {
+        if (const auto made = reassembly.add(*ours.open_fragment(datagram))) {
+            EXPECT_EQ(int_auth_octets(**made), to_bytes(expected.view()));
+        }
+    }
+    EXPECT_TRUE(reassembly.empty());
+}
+
 TEST_P(EachSuite, FragmentsOnlyWhereNeeded) {
     SeededRandom random(seed);
     auto ours = protector(GetParam());

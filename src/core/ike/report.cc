@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/ike/negotiate.h"
+
 namespace anyswan::ike {
 
 using wire::ike::Proposal;
@@ -34,11 +36,12 @@ constexpr std::array integ_words{Word{0, "none"},    Word{1, "md5"},     Word{2,
                                  Word{14, "sha512"}};
 constexpr std::array prf_words{Word{1, "prfmd5"},    Word{2, "prfsha1"},   Word{4, "prfaesxcbc"},
                                Word{5, "prfsha256"}, Word{6, "prfsha384"}, Word{7, "prfsha512"}};
-constexpr std::array ke_words{
-    Word{0, "none"},      Word{1, "modp768"},   Word{2, "modp1024"},  Word{5, "modp1536"},
-    Word{14, "modp2048"}, Word{15, "modp3072"}, Word{16, "modp4096"}, Word{17, "modp6144"},
-    Word{18, "modp8192"}, Word{19, "ecp256"},   Word{20, "ecp384"},   Word{21, "ecp521"},
-    Word{31, "x25519"},   Word{32, "x448"},     Word{36, "mlkem768"}, Word{37, "mlkem1024"}};
+constexpr std::array ke_words{Word{0, "none"},      Word{1, "modp768"},   Word{2, "modp1024"},
+                              Word{5, "modp1536"},  Word{14, "modp2048"}, Word{15, "modp3072"},
+                              Word{16, "modp4096"}, Word{17, "modp6144"}, Word{18, "modp8192"},
+                              Word{19, "ecp256"},   Word{20, "ecp384"},   Word{21, "ecp521"},
+                              Word{31, "x25519"},   Word{32, "x448"},     Word{35, "mlkem512"},
+                              Word{36, "mlkem768"}, Word{37, "mlkem1024"}};
 constexpr std::array sn_words{Word{0, "noesn"}, Word{1, "esn"}, Word{2, "unspecified32"}};
 
 template <std::size_t N>
@@ -72,6 +75,10 @@ std::string word(const Transform& transform) {
         case TransformType::sn:
             return word(sn_words, "sn", transform.id);
         default:
+            if (is_additional(transform.type)) {
+                return "ke" + std::to_string(additional_index(transform.type) + 1) + "_" +
+                       word(ke_words, "group", transform.id);
+            }
             return "type" + std::to_string(static_cast<unsigned>(transform.type)) + "-" +
                    std::to_string(transform.id);
     }
@@ -112,12 +119,12 @@ std::string describe(const Proposal& proposal) {
             text += (text.empty() ? "" : "-") + words;
         }
     };
-    for (const TransformType type : {TransformType::encr, TransformType::integ, TransformType::prf,
-                                     TransformType::ke, TransformType::sn}) {
+    for (const TransformType type :
+         {TransformType::encr, TransformType::integ, TransformType::prf, TransformType::ke,
+          TransformType::addke1, TransformType::addke2, TransformType::addke3,
+          TransformType::addke4, TransformType::addke5, TransformType::addke6,
+          TransformType::addke7, TransformType::sn}) {
         add(type);
-    }
-    for (std::uint8_t other = 6; other < 13; ++other) {
-        add(static_cast<TransformType>(other));  // additional key exchanges (RFC 9370)
     }
     return text.empty() ? "nothing" : text;
 }

@@ -44,7 +44,10 @@ void send_on(const Path& path, const std::vector<Bytes>& datagrams, std::vector<
 /// insofar as it causes a retransmission of the response" (RFC 7296 2.1). Only an authentic one
 /// does: nobody else makes us send.
 void repeat_response(Session& session, Context& context, const Arrival& arrival) {
-    const auto fragment = session.channel->verify(arrival.view, arrival.bytes);
+    auto* half_open = std::get_if<HalfOpen>(&session.state);
+    Channel& channel =
+        half_open != nullptr && half_open->before ? *half_open->before : *session.channel;
+    const auto fragment = channel.verify(arrival.view, arrival.bytes);
     if (!fragment && !authentic_but_malformed(fragment.error())) {
         return context.drop(drop_reason(fragment.error()), arrival.path.remote);
     }
@@ -92,12 +95,26 @@ void refuse_critical(Session& session, Context& context, const Inbound& in, Payl
             persist);
 }
 
+Inbound inbound_of(const Arrival& arrival, OpenedChain chain) {
+    Inbound in{arrival.path, arrival.view.header, {}};
+    if (in.header.exchange == ExchangeType::ike_intermediate) {
+        in.int_auth_octets = int_auth_octets(chain);
+    }
+    in.payloads = std::move(chain.payloads);
+    return in;
+}
+
 void dispatch_request(Session& session, Context& context, const Inbound& in) {
     if (const auto type = unknown_critical(in.payloads)) {
         return refuse_critical(session, context, in, *type);
     }
     const bool established = session.is<Established>() || session.is<Deleting>();
     switch (in.header.exchange) {
+        case ExchangeType::ike_intermediate:
+            if (session.is<HalfOpen>()) {
+                return intermediate::on_request(session, context, in);
+            }
+            break;
         case ExchangeType::ike_auth:
             if (session.is<HalfOpen>()) {
                 return auth::on_request(session, context, in);
@@ -135,20 +152,21 @@ void receive_request(Session& session, Context& context, const Arrival& arrival)
         return context.drop(DropReason::sa_ended, arrival.path.remote);
     }
     auto opened = session.channel->open(arrival.view, arrival.bytes);
-    Inbound in{arrival.path, header, {}};
     if (!opened) {
         if (authentic_but_malformed(opened.error())) {
-            return refuse_malformed(session, context, in);
+            return refuse_malformed(session, context, {arrival.path, header, {}});
         }
         return context.drop(drop_reason(opened.error()), arrival.path.remote);
     }
     if (*opened) {
-        in.payloads = std::move((*opened)->payloads);
-        dispatch_request(session, context, in);
+        dispatch_request(session, context, inbound_of(arrival, std::move(**opened)));
     }
 }
 
 void dispatch_response(Session& session, Context& context, const Inbound& in) {
+    if (session.is<InterSent>()) {
+        return intermediate::on_response(session, context, in);
+    }
     session.window.completed();
     if (session.is<AuthSent>()) {
         return auth::on_response(session, context, in);
@@ -177,7 +195,7 @@ void receive_response(Session& session, Context& context, const Arrival& arrival
         if (!*opened) {
             return;
         }
-        in.payloads = std::move((*opened)->payloads);
+        in = inbound_of(arrival, std::move(**opened));
     }
     dispatch_response(session, context, in);
 }
@@ -277,7 +295,7 @@ void on_timer(Session& session, Context& context) {
 }
 
 void terminate(Session& session, Context& context) {
-    if (session.is<InitSent>()) {
+    if (session.is<InitSent>() || session.is<InterSent>()) {
         report(context, session, EventKind::ike_sa_ended, "given up on request before IKE_AUTH");
         end_now(session, context);
     } else if (auto* waiting = std::get_if<AuthSent>(&session.state)) {

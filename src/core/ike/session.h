@@ -50,6 +50,7 @@ struct Inbound {
     Path path;
     wire::ike::Header header;
     std::vector<wire::ike::Payload> payloads;
+    Bytes int_auth_octets = {};  // of IKE_INTERMEDIATE (protect.h)
 };
 
 /// A datagram before anything but its header was read.

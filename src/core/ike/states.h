@@ -9,7 +9,13 @@
 //   InitSent --+ COOKIE, INVALID_KE_PAYLOAD:               |
 //      |  ^----+ begin again                               v
 //      |                     <--  HDR, SAr1, KEr, Nr    HalfOpen
-//      |  HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->         |      (no IKE_AUTH in time: Ended)
+//      |                                                   |      (no IKE_AUTH in time: Ended)
+//      |  for each additional key exchange:                |
+//      |  HDR, SK {KEi(n)}  -->                            |
+//   InterSent                                              |
+//      |                             <--  HDR, SK {KEr(n)} |
+//      |                                                   |
+//      |  HDR, SK {IDi, AUTH, SAi2, TSi, TSr}  -->         |
 //      v                                                   |
 //   AuthSent                                               v
 //      |            <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
@@ -32,6 +38,8 @@
 #include <vector>
 
 #include "core/crypto/crypto.h"
+#include "core/ike/channel.h"
+#include "core/ike/int_auth.h"
 #include "core/sa/records.h"
 
 namespace anyswan::ike {
@@ -48,11 +56,31 @@ struct InitSent {
     std::optional<wire::ike::NotifyType> refusal;
 };
 
+namespace auth {
+/// Initiator: what the exchanges before IKE_AUTH leave for it.
+struct Start {
+    Bytes init_response;
+    Bytes nonce_i;
+    Bytes nonce_r;
+    Bytes init_request;
+    IntAuth int_auth = {};
+};
+}  // namespace auth
+
+/// Initiator, IKE_INTERMEDIATE request sent (RFC 9242) with one of the additional key exchanges
+/// (RFC 9370).
+struct InterSent {
+    auth::Start start;
+    std::vector<crypto::KeMethod> methods;  // this one and those to come
+    std::unique_ptr<crypto::KeyExchange> key_exchange;
+};
+
 /// Initiator, IKE_AUTH request sent.
 struct AuthSent {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    Bytes auth_tail;                // int_auth.h
     EspSpi inbound_spi;             // offered
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
@@ -64,6 +92,11 @@ struct HalfOpen {
     Bytes nonce_i;
     Bytes nonce_r;
     Instant expires;
+    std::vector<crypto::KeMethod> methods = {};  // additional key exchanges still to come
+    IntAuth int_auth = {};
+    /// With the keys before the last additional key exchange: the initiator that lost our answer
+    /// repeats its request under those.
+    std::optional<Channel> before = std::nullopt;
 };
 
 /// Both roles, authenticated. The tunnel is known from here on.
@@ -85,22 +118,23 @@ struct Ended {
     Instant forget_at;
 };
 
-using State = std::variant<InitSent, AuthSent, HalfOpen, Established, Deleting, Ended>;
+using State = std::variant<InitSent, InterSent, AuthSent, HalfOpen, Established, Deleting, Ended>;
 
 inline constexpr std::array<const char*, std::variant_size_v<State>> state_names{
-    "init_sent", "auth_sent", "half_open", "established", "deleting", "ended"};
+    "init_sent", "inter_sent", "auth_sent", "half_open", "established", "deleting", "ended"};
 
 /// Rows: from; columns: to; in the order of State.
 inline constexpr std::array<std::array<bool, std::variant_size_v<State>>,
                             std::variant_size_v<State>>
     transitions{{
-        // init_sent auth_sent half_open established deleting ended
-        {false, true, false, false, false, true},    // init_sent
-        {false, false, false, true, true, true},     // auth_sent
-        {false, false, false, true, false, true},    // half_open
-        {false, false, false, false, true, true},    // established
-        {false, false, false, false, false, true},   // deleting
-        {false, false, false, false, false, false},  // ended
+        // init_sent inter_sent auth_sent half_open established deleting ended
+        {false, true, true, false, false, false, true},     // init_sent
+        {false, false, true, false, false, false, true},    // inter_sent
+        {false, false, false, false, true, true, true},     // auth_sent
+        {false, false, false, false, true, false, true},    // half_open
+        {false, false, false, false, false, true, true},    // established
+        {false, false, false, false, false, false, true},   // deleting
+        {false, false, false, false, false, false, false},  // ended
     }};
 
 }  // namespace anyswan::ike

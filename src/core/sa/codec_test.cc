@@ -63,6 +63,18 @@ TEST(Codec, WhatRekeysAddComesBack) {
     expect_round_trip(tunnel.clone());
 }
 
+TEST(Codec, AdditionalKeyExchangesComeBack) {
+    TunnelRecord tunnel = samples::tunnel();
+    tunnel.ike_suites = {
+        *crypto::parse_ike_suite("aes256gcm16-prfsha384-x25519-ke1_mlkem768"),
+        *crypto::parse_ike_suite("aes256gcm16-prfsha384-x25519-ke3_mlkem768-ke7_ecp384")};
+    tunnel.esp_suites = {*crypto::parse_esp_suite("aes256gcm16-x25519-ke1_mlkem1024")};
+    expect_round_trip(tunnel.clone());
+    IkeSaRecord ike = samples::ike_sa();
+    ike.suite.additional = tunnel.ike_suites.back().additional;
+    expect_round_trip(ike.clone());
+}
+
 TEST(Codec, LargeListsComeBack) {
     TunnelRecord tunnel = samples::tunnel();
     tunnel.remote_prefixes.assign(4096, samples::prefix("10.0.0.0/8"));

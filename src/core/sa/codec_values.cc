@@ -144,26 +144,57 @@ bool get(const v1::TrafficSelector& message, wire::ike::TrafficSelector& value) 
            value.first.family() == value.last.family() && value.first <= value.last;
 }
 
+namespace {
+
+template <class Suite>
+void put_additional(const crypto::AdditionalKe& additional, Suite& message) {
+    std::size_t used = additional.size();
+    while (used > 0 && additional[used - 1] == crypto::KeMethod::none) {
+        --used;
+    }
+    for (std::size_t i = 0; i < used; ++i) {
+        message.add_additional_ke(static_cast<std::uint32_t>(additional[i]));
+    }
+}
+
+template <class Suite>
+bool get_additional(const Suite& message, crypto::AdditionalKe& additional) {
+    const auto size = static_cast<std::size_t>(message.additional_ke_size());
+    if (size > additional.size()) {
+        return false;
+    }
+    for (std::size_t i = 0; i < size; ++i) {
+        if (!get_narrow(message.additional_ke(static_cast<int>(i)), additional[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
 void put(const crypto::IkeSuite& value, v1::IkeSuite& message) {
     put(value.cipher, *message.mutable_cipher());
     message.set_prf(static_cast<std::uint32_t>(value.prf));
     message.set_ke(static_cast<std::uint32_t>(value.ke));
+    put_additional(value.additional, message);
 }
 
 bool get(const v1::IkeSuite& message, crypto::IkeSuite& value) {
     return get(message.cipher(), value.cipher) && get_narrow(message.prf(), value.prf) &&
-           get_narrow(message.ke(), value.ke);
+           get_narrow(message.ke(), value.ke) && get_additional(message, value.additional);
 }
 
 void put(const crypto::EspSuite& value, v1::EspSuite& message) {
     put(value.cipher, *message.mutable_cipher());
     message.set_sn(static_cast<std::uint32_t>(value.sn));
     message.set_ke(static_cast<std::uint32_t>(value.ke));
+    put_additional(value.additional, message);
 }
 
 bool get(const v1::EspSuite& message, crypto::EspSuite& value) {
     return get(message.cipher(), value.cipher) && get_narrow(message.sn(), value.sn) &&
-           get_narrow(message.ke(), value.ke);
+           get_narrow(message.ke(), value.ke) && get_additional(message, value.additional);
 }
 
 void put(const ChildKeys& value, v1::ChildKeys& message) {

@@ -34,14 +34,15 @@ struct Signer {
     ByteView other_nonce;
     const Secret& sk_p;
     const Identification& id;
+    ByteView intermediate = {};  // RFC 9242
 };
 
 Secret auth_value(const Channel& channel, const Secret& psk, const Signer& signer) {
     const crypto::PrfId prf = channel.suite().prf;
     const Bytes id = signer.id.rest_of_payload();
-    return psk_auth(
-        prf, psk.reveal(),
-        auth_octets(prf, {signer.first_message, signer.other_nonce, signer.sk_p.reveal(), id}));
+    return psk_auth(prf, psk.reveal(),
+                    auth_octets(prf, {signer.first_message, signer.other_nonce,
+                                      signer.sk_p.reveal(), id, signer.intermediate}));
 }
 
 bool verify(const Channel& channel, const Secret& psk, const Signer& signer,
@@ -170,7 +171,9 @@ Expected<const sa::TunnelRecord*, std::string> authenticate(Session& session, Co
     if (candidates.empty()) {
         return Unexpected{why_no_tunnel(session, of_address, claimed)};
     }
-    const Signer peer{state.init_request, state.nonce_r, session.channel->keys().pi, *claimed.id_i};
+    const Bytes tail = auth_tail(state.int_auth, in.header.message_id);
+    const Signer peer{state.init_request, state.nonce_r, session.channel->keys().pi, *claimed.id_i,
+                      tail};
     for (const sa::TunnelRecord* tunnel : candidates) {
         if (verify(*session.channel, tunnel->psk, peer, *claimed.auth)) {
             return tunnel;
@@ -211,10 +214,11 @@ void establish(Session& session, Context& context, const Inbound& in,
     if (find_notify(in.payloads, NotifyType::initial_contact) != nullptr) {
         context.initial_contact = InitialContact{tunnel.id, tunnel.remote_id};
     }
+    const Bytes tail = auth_tail(state.int_auth, in.header.message_id);
     std::vector<Payload> payloads{{IdResponder{tunnel.local_id}},
                                   our_auth(*session.channel, tunnel.psk,
                                            {state.init_response, state.nonce_i,
-                                            session.channel->keys().pr, tunnel.local_id})};
+                                            session.channel->keys().pr, tunnel.local_id, tail})};
     become(session, Established{tunnel.remote_id, {}, context.now.wall, false});
     report_established(session, context, tunnel.remote_id);
     ChildOutcome child = make_first_child(session, context, tunnel, state, offer);
@@ -266,7 +270,8 @@ std::optional<std::string> judge_responder(Session& session, const sa::TunnelRec
         return "it calls itself " + quoted(*id) + "; the tunnel expects " +
                quoted(tunnel.remote_id);
     }
-    const Signer peer{state.init_response, state.nonce_i, session.channel->keys().pr, *id};
+    const Signer peer{state.init_response, state.nonce_i, session.channel->keys().pr, *id,
+                      state.auth_tail};
     if (auth->method != AuthMethod::shared_key_mic) {
         return "it authenticates with " + name(auth->method) + " instead of a pre-shared key";
     }
@@ -326,8 +331,9 @@ void start(Session& session, Context& context, Start start) {
                "given up: this edge holds no block of SPIs just now");
         return end_now(session, context);
     }
-    const Signer us{start.init_request, start.nonce_r, session.channel->keys().pi,
-                    tunnel->local_id};
+    Bytes tail = auth_tail(start.int_auth, session.window.next_request());
+    const Signer us{start.init_request, start.nonce_r, session.channel->keys().pi, tunnel->local_id,
+                    tail};
     std::vector<Payload> payloads{{IdInitiator{tunnel->local_id}}};
     if (context.only_session_of_tunnel) {
         payloads.push_back({Notify{{}, {}, NotifyType::initial_contact, {}}});
@@ -338,11 +344,17 @@ void start(Session& session, Context& context, Start start) {
         payloads.push_back(std::move(payload));
     }
     become(session, AuthSent{std::move(start.init_response), std::move(start.nonce_i),
-                             std::move(start.nonce_r), *inbound});
+                             std::move(start.nonce_r), std::move(tail), *inbound});
     request(session, context, ExchangeType::ike_auth, payloads, {}, Persist::nothing);
 }
 
 void on_request(Session& session, Context& context, const Inbound& in) {
+    // RFC 9242 3.2: these exchanges "MUST all be completed before the IKE_AUTH exchange is
+    // initiated": else it would be done with less than was negotiated.
+    if (!session.in<HalfOpen>().methods.empty()) {
+        return fail_syntax(session, context, in,
+                           "comes before the additional key exchanges that were negotiated");
+    }
     const Claimed claimed{Message::find_in<IdInitiator>(in.payloads),
                           Message::find_in<IdResponder>(in.payloads),
                           Message::find_in<Authentication>(in.payloads)};

@@ -23,16 +23,21 @@ void on_response(Session& session, Context& context, const Arrival& arrival);
 
 }  // namespace sa_init
 
+/// IKE_INTERMEDIATE (RFC 9242) for additional key exchanges (RFC 9370).
+namespace intermediate {
+
+/// Initiator, keys known: sends the first request, becomes InterSent; without additional key
+/// exchanges goes on to IKE_AUTH at once.
+void start(Session& session, Context& context, auth::Start start);
+void on_response(Session& session, Context& context, const Inbound& in);
+void on_request(Session& session, Context& context, const Inbound& in);
+
+}  // namespace intermediate
+
 /// IKE_AUTH (RFC 7296 1.2, 2.15) with the first Child SA.
 namespace auth {
 
 /// Initiator, keys known: sends the request, becomes AuthSent.
-struct Start {
-    Bytes init_response;
-    Bytes nonce_i;
-    Bytes nonce_r;
-    Bytes init_request;
-};
 void start(Session& session, Context& context, Start start);
 void on_response(Session& session, Context& context, const Inbound& in);
 void on_request(Session& session, Context& context, const Inbound& in);

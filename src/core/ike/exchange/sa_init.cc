@@ -27,8 +27,7 @@ namespace {
 std::vector<IkeSuite> usable(const sa::TunnelRecord& tunnel) {
     std::vector<IkeSuite> suites;
     for (const IkeSuite& suite : tunnel.ike_suites) {
-        if (crypto::supported(suite.cipher) && crypto::supported(suite.prf) &&
-            crypto::supported(suite.ke)) {
+        if (crypto::supported(suite)) {
             suites.push_back(suite);
         }
     }
@@ -41,6 +40,19 @@ Announce announce_of(const sa::TunnelRecord& tunnel) {
 
 void append_fragmentation(std::vector<Payload>& payloads) {
     payloads.push_back({Notify{{}, {}, NotifyType::ikev2_fragmentation_supported, {}}});
+}
+
+/// RFC 9242 3.1: both sides say so; only an additional key exchange needs it.
+void append_intermediate(std::vector<Payload>& payloads) {
+    payloads.push_back({Notify{{}, {}, NotifyType::intermediate_exchange_supported, {}}});
+}
+
+bool supports_intermediate(const std::vector<Payload>& payloads) {
+    return find_notify(payloads, NotifyType::intermediate_exchange_supported) != nullptr;
+}
+
+bool has_additional(const IkeSuite& suite) {
+    return suite.additional != crypto::AdditionalKe{};
 }
 
 Channel make_channel(const Session& session, const IkeSuite& suite, NoncePair nonces,
@@ -125,8 +137,8 @@ Announce announce_to(const std::vector<const sa::TunnelRecord*>& tunnels) {
 }
 
 /// Builds the answer from what was chosen; fills in what the session learned from the request.
-Bytes build_response(Session& session, const Message& request, Announce announce,
-                     std::vector<Payload> payloads) {
+Bytes build_response(Session& session, const Message& request, const IkeSuite& suite,
+                     Announce announce, std::vector<Payload> payloads) {
     const SpiPair request_spis{session.peer_spi, IkeSpi(0)};
     session.nat = detect_nat(request.payloads, request_spis, session.path, announce);
     if (session.nat.peer_supports) {
@@ -136,6 +148,9 @@ Bytes build_response(Session& session, const Message& request, Announce announce
     if (find_notify(request.payloads, NotifyType::ikev2_fragmentation_supported) != nullptr) {
         session.fragmentation = Fragmentation::supported;
         append_fragmentation(payloads);
+    }
+    if (has_additional(suite)) {
+        append_intermediate(payloads);
     }
     Message response;
     response.header = request.header;
@@ -160,13 +175,17 @@ Bytes build_request(const Session& session, const InitSent& state, const sa::Tun
     if (!state.cookie.empty()) {
         request.payloads.push_back({Notify{{}, {}, NotifyType::cookie, state.cookie}});
     }
-    request.payloads.push_back({offer(usable(tunnel))});
+    const std::vector<IkeSuite> suites = usable(tunnel);
+    request.payloads.push_back({offer(suites)});
     request.payloads.push_back(
         {KeyExchange{state.method, to_bytes(state.key_exchange->public_value())}});
     request.payloads.push_back({Nonce{state.nonce}});
     append_nat_detection(request.payloads, {session.our_spi, IkeSpi(0)}, session.path,
                          announce_of(tunnel));
     append_fragmentation(request.payloads);
+    if (std::any_of(suites.begin(), suites.end(), has_additional)) {
+        append_intermediate(request.payloads);
+    }
     return request.emit();
 }
 
@@ -276,6 +295,9 @@ Expected<Completed, std::string> complete(const InitSent& state, const sa::Tunne
     if (!suite) {
         return Unexpected{"chose " + describe(*found->sa) + ", which we did not offer"};
     }
+    if (has_additional(*suite) && !supports_intermediate(response.payloads)) {
+        return Unexpected{std::string("additional key exchanges without IKE_INTERMEDIATE")};
+    }
     if (suite->ke != state.method || found->ke->method != state.method) {
         return Unexpected{"key exchange is not " + name(state.method)};
     }
@@ -286,8 +308,8 @@ Expected<Completed, std::string> complete(const InitSent& state, const sa::Tunne
     return Completed{*suite, std::move(*shared), found->nonce->data};
 }
 
-void go_on_to_auth(Session& session, Context& context, const Message& response,
-                   const Arrival& arrival, const sa::TunnelRecord& tunnel, Completed completed) {
+void go_on(Session& session, Context& context, const Message& response, const Arrival& arrival,
+           const sa::TunnelRecord& tunnel, Completed completed) {
     InitSent state = std::move(session.in<InitSent>());
     session.peer_spi = response.header.responder_spi;
     session.nat = detect_nat(response.payloads, session.spis(), session.path, announce_of(tunnel));
@@ -302,9 +324,9 @@ void go_on_to_auth(Session& session, Context& context, const Message& response,
     session.channel.emplace(
         make_channel(session, completed.suite, {state.nonce, completed.nonce_r}, completed.shared));
     session.window.completed();
-    auth::start(session, context,
-                {to_bytes(arrival.bytes), std::move(state.nonce), std::move(completed.nonce_r),
-                 std::move(state.request)});
+    intermediate::start(session, context,
+                        {to_bytes(arrival.bytes), std::move(state.nonce),
+                         std::move(completed.nonce_r), std::move(state.request)});
 }
 
 }  // namespace
@@ -313,7 +335,8 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
                                 const Message& message, IkeSpi our_spi) {
     const InitPayloads in = *InitPayloads::of(message);
     const auto tunnels = context.tunnels.by_address(arrival.path.remote.address);
-    const auto chosen = choose_for(tunnels, *in.sa);
+    const auto chosen = choose_for(
+        tunnels, supports_intermediate(message.payloads) ? *in.sa : without_additional(*in.sa));
     if (!chosen) {
         refuse_proposals(context, front, arrival, *in.sa, tunnels);
         return nullptr;
@@ -334,15 +357,19 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
     session->peer_spi = message.header.initiator_spi;
     session->path = arrival.path;
     Bytes nonce = context.random.bytes(our_nonce_size);
-    Bytes response = build_response(*session, message, announce_to(tunnels),
+    Bytes response = build_response(*session, message, chosen->suite, announce_to(tunnels),
                                     {{wire::ike::SecurityAssociation{{chosen->proposal}}},
                                      {KeyExchange{chosen->suite.ke, agreed->public_value}},
                                      {Nonce{nonce}}});
     session->channel.emplace(
         make_channel(*session, chosen->suite, {in.nonce->data, nonce}, agreed->shared_secret));
     session->window.answered({MessageId(0), {response}});
-    session->state = HalfOpen{to_bytes(arrival.bytes), response, in.nonce->data, std::move(nonce),
-                              context.now.instant + context.config.half_open_timeout};
+    session->state = HalfOpen{to_bytes(arrival.bytes),
+                              response,
+                              in.nonce->data,
+                              std::move(nonce),
+                              context.now.instant + context.config.half_open_timeout,
+                              crypto::additional_of(chosen->suite.additional)};
     act(*session, context, {}, {std::move(response)});
     return session;
 }
@@ -405,7 +432,7 @@ void on_response(Session& session, Context& context, const Arrival& arrival) {
     if (!completed) {
         return context.drop(DropReason::bad_init_response, remote, completed.error());
     }
-    go_on_to_auth(session, context, *response, arrival, *tunnel, std::move(*completed));
+    go_on(session, context, *response, arrival, *tunnel, std::move(*completed));
 }
 
 }  // namespace anyswan::ike::sa_init
