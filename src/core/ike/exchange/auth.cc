@@ -38,9 +38,10 @@ struct Signer {
 
 Secret auth_value(const Channel& channel, const Secret& psk, const Signer& signer) {
     const crypto::PrfId prf = channel.suite().prf;
-    return psk_auth(prf, psk.reveal(),
-                    auth_octets(prf, signer.first_message, signer.other_nonce, signer.sk_p.reveal(),
-                                signer.id.rest_of_payload()));
+    const Bytes id = signer.id.rest_of_payload();
+    return psk_auth(
+        prf, psk.reveal(),
+        auth_octets(prf, {signer.first_message, signer.other_nonce, signer.sk_p.reveal(), id}));
 }
 
 bool verify(const Channel& channel, const Secret& psk, const Signer& signer,
