@@ -117,23 +117,6 @@ void refuse_group(Context& context, Front& front, const Arrival& arrival, KeMeth
                  {{}, {}, NotifyType::invalid_ke_payload, std::move(group).take()});
 }
 
-/// Our half of the key exchange and what both halves make; nothing if the peer's value is invalid.
-struct Agreed {
-    Bytes public_value;
-    Secret shared;
-};
-std::optional<Agreed> agree(Context& context, KeMethod method, ByteView peer_public) {
-    const auto ours = crypto::KeyExchange::generate(method, context.random);
-    if (!ours) {
-        return std::nullopt;
-    }
-    auto shared = (*ours)->shared_secret(peer_public);
-    if (!shared) {
-        return std::nullopt;
-    }
-    return Agreed{to_bytes((*ours)->public_value()), std::move(*shared)};
-}
-
 Announce announce_to(const std::vector<const sa::TunnelRecord*>& tunnels) {
     const bool force =
         std::any_of(tunnels.begin(), tunnels.end(), [](const sa::TunnelRecord* tunnel) {
@@ -345,7 +328,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
         refuse_group(context, front, arrival, in.ke->method, chosen->suite);
         return nullptr;
     }
-    auto agreed = agree(context, chosen->suite.ke, in.ke->data);
+    const auto agreed = crypto::KeyExchange::respond(chosen->suite.ke, in.ke->data, context.random);
     if (!agreed) {
         context.drop(DropReason::bad_key_exchange, arrival.path.remote, name(in.ke->method));
         front.refuse(context, arrival.path, message.header,
@@ -362,7 +345,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
                                      {KeyExchange{chosen->suite.ke, agreed->public_value}},
                                      {Nonce{nonce}}});
     session->channel.emplace(
-        make_channel(*session, chosen->suite, {in.nonce->data, nonce}, agreed->shared));
+        make_channel(*session, chosen->suite, {in.nonce->data, nonce}, agreed->shared_secret));
     session->window.answered({MessageId(0), {response}});
     session->state = HalfOpen{to_bytes(arrival.bytes),
                               response,
