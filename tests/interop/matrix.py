@@ -47,8 +47,20 @@ def chosen(options):
              if not options.case or any(fnmatch.fnmatchcase(case.name, pattern) for pattern in options.case)]
     if not cases:
         raise SystemExit(f"interop: no case {', '.join(options.case)}; tests/interop/run --list names them")
-    return [(PEERS[name], case, role) for name in options.peer or PEERS for case in cases for role in case.roles
+    names = [name for name in options.peer or PEERS if is_here(name, options)]
+    return [(PEERS[name], case, role) for name in names for case in cases for role in case.roles
             if (not options.role or role in options.role) and (not options.brief or PEERS[name].in_brief(case.name))]
+
+
+def is_here(name, options):
+    """Whether the peer can run; what the brief run does without, it says."""
+    why = PEERS[name].missing()
+    if why is None:
+        return True
+    if options.brief and PEERS[name].optional:
+        print(f"left out: {PEERS[name].title}: {why}")
+        return False
+    raise SystemExit(f"interop: {PEERS[name].title}: {why}")
 
 
 def play(net, peer_class, case, role, keep):

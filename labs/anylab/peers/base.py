@@ -102,6 +102,7 @@ class Peer:
     title = ""           # in reports
     dataplane = "none"   # userspace, kernel or none (its kernel is pretended; no packet moves)
     needs_guest = False  # must run in the real-kernel guest
+    optional = False     # ./test does without it where it is missing
     brief = ()           # the cases that ./test plays with it, of all
     cannot = {}          # feature word -> why
 

@@ -50,6 +50,9 @@ public:
 
     /// The channel after a further key exchange: other keys, and an IV counter that goes on.
     [[nodiscard]] Channel successor(IkeKeys keys) const;
+    /// RFC 8784: the keys that Child SAs and AUTH follow from, after a PPK was mixed in. Those that
+    /// protect messages stay.
+    void use_ppk(const sa::Ppk& ppk);
 
     [[nodiscard]] const crypto::IkeSuite& suite() const { return setup_.suite; }
     [[nodiscard]] const IkeKeys& keys() const { return setup_.keys; }

@@ -38,6 +38,7 @@
 #include <vector>
 
 #include "core/crypto/crypto.h"
+#include "core/ike/auth/terms.h"
 #include "core/ike/channel.h"
 #include "core/ike/int_auth.h"
 #include "core/sa/records.h"
@@ -63,6 +64,7 @@ struct Start {
     Bytes nonce_i;
     Bytes nonce_r;
     Bytes init_request;
+    Terms terms;
     IntAuth int_auth = {};
 };
 }  // namespace auth
@@ -81,6 +83,7 @@ struct AuthSent {
     Bytes nonce_i;
     Bytes nonce_r;
     Bytes auth_tail;                // int_auth.h
+    auth::Terms terms;              // of the responder
     EspSpi inbound_spi;             // offered
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
@@ -91,6 +94,7 @@ struct HalfOpen {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;  // of the initiator
     Instant expires;
     std::vector<crypto::KeMethod> methods = {};  // additional key exchanges still to come
     IntAuth int_auth = {};

@@ -5,6 +5,7 @@
 //                                   <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...)
 #include <algorithm>
 
+#include "core/ike/auth/proof.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
@@ -138,7 +139,9 @@ Announce announce_to(const std::vector<const sa::TunnelRecord*>& tunnels) {
 
 /// Builds the answer from what was chosen; fills in what the session learned from the request.
 Bytes build_response(Session& session, const Message& request, const IkeSuite& suite,
-                     Announce announce, std::vector<Payload> payloads) {
+                     const std::vector<const sa::TunnelRecord*>& tunnels,
+                     std::vector<Payload> payloads) {
+    const Announce announce = announce_to(tunnels);
     const SpiPair request_spis{session.peer_spi, IkeSpi(0)};
     session.nat = detect_nat(request.payloads, request_spis, session.path, announce);
     if (session.nat.peer_supports) {
@@ -152,6 +155,7 @@ Bytes build_response(Session& session, const Message& request, const IkeSuite& s
     if (has_additional(suite)) {
         append_intermediate(payloads);
     }
+    auth::append_to_init_response(payloads, request.payloads, tunnels);
     Message response;
     response.header = request.header;
     response.header.responder_spi = session.our_spi;
@@ -186,6 +190,7 @@ Bytes build_request(const Session& session, const InitSent& state, const sa::Tun
     if (std::any_of(suites.begin(), suites.end(), has_additional)) {
         append_intermediate(request.payloads);
     }
+    auth::append_to_init_request(request.payloads, tunnel);
     return request.emit();
 }
 
@@ -326,7 +331,8 @@ void go_on(Session& session, Context& context, const Message& response, const Ar
     session.window.completed();
     intermediate::start(session, context,
                         {to_bytes(arrival.bytes), std::move(state.nonce),
-                         std::move(completed.nonce_r), std::move(state.request)});
+                         std::move(completed.nonce_r), std::move(state.request),
+                         auth::terms_of(response.payloads, tunnel.credentials.ppk.configured())});
 }
 
 }  // namespace
@@ -357,7 +363,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
     session->peer_spi = message.header.initiator_spi;
     session->path = arrival.path;
     Bytes nonce = context.random.bytes(our_nonce_size);
-    Bytes response = build_response(*session, message, chosen->suite, announce_to(tunnels),
+    Bytes response = build_response(*session, message, chosen->suite, tunnels,
                                     {{wire::ike::SecurityAssociation{{chosen->proposal}}},
                                      {KeyExchange{chosen->suite.ke, agreed->public_value}},
                                      {Nonce{nonce}}});
@@ -368,6 +374,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
                               response,
                               in.nonce->data,
                               std::move(nonce),
+                              auth::terms_of(message.payloads, auth::knows_ppk(tunnels)),
                               context.now.instant + context.config.half_open_timeout,
                               crypto::additional_of(chosen->suite.additional)};
     act(*session, context, {}, {std::move(response)});
@@ -383,12 +390,13 @@ std::unique_ptr<Session> start(Context& context, const Initiate& input, IkeSpi o
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(input.tunnel);
     const std::vector<IkeSuite> suites =
         tunnel != nullptr ? usable(*tunnel) : std::vector<IkeSuite>{};
-    if (suites.empty() || tunnel->psk.empty() || tunnel->local_prefixes.empty() ||
+    if (suites.empty() || !auth::complete(*tunnel) || tunnel->local_prefixes.empty() ||
         tunnel->remote_prefixes.empty() || tunnel->esp_suites.empty()) {
         report(context, *session, EventKind::ike_sa_ended,
-               tunnel == nullptr ? "no such tunnel"
-                                 : "the tunnel can't be initiated: it needs a pre-shared key, "
-                                   "suites for IKE and ESP, and prefixes on both sides");
+               tunnel == nullptr
+                   ? "no such tunnel"
+                   : "the tunnel can't be initiated: it needs a pre-shared key or "
+                     "certificates, suites for IKE and ESP, and prefixes on both sides");
         return nullptr;
     }
     auto key_exchange = crypto::KeyExchange::generate(suites.front().ke, context.random);
