@@ -454,6 +454,7 @@ bool Edge::delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> do
     }
     sa::TunnelRecord tombstone = tunnel->clone();
     tombstone.psk = Secret{};
+    tombstone.credentials = {};
     tombstone.ended = true;
     facts_->put(sa::tunnel_key(id), Epoch(1), std::move(tombstone), std::move(done));
     return true;

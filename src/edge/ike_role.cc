@@ -138,6 +138,7 @@ void IkeRole::report(const ike::EngineEvent& event) {
     const bool trouble = event.kind == ike::EventKind::we_refused ||
                          event.kind == ike::EventKind::peer_refused ||
                          event.kind == ike::EventKind::authentication_failed ||
+                         event.kind == ike::EventKind::weak_algorithm ||
                          event.kind == ike::EventKind::peer_unreachable;
     const bool chatter = event.kind == ike::EventKind::retransmission ||
                          event.kind == ike::EventKind::cookie_demanded;
