@@ -24,6 +24,7 @@ ALLOWED = {
     "core/crypto": ["base", "core/wire"],
     "core/sa": ["base", "core/wire", "core/crypto"],
     "core/ike": ["base", "core/wire", "core/crypto", "core/sa"],
+    "core/trace": ["base", "core/wire", "core/crypto", "core/sa", "core/ike"],
     "core/esp": ["base", "core/wire", "core/crypto", "core/sa"],
     "core/route": ["base", "core/sa"],
     "core/policy": ["base", "core/sa"],

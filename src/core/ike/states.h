@@ -32,6 +32,7 @@
 #include <vector>
 
 #include "core/crypto/crypto.h"
+#include "core/ike/auth/terms.h"
 #include "core/sa/records.h"
 
 namespace anyswan::ike {
@@ -53,6 +54,7 @@ struct AuthSent {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;              // of the responder
     EspSpi inbound_spi;             // offered
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
@@ -63,6 +65,7 @@ struct HalfOpen {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;  // of the initiator
     Instant expires;
 };
 

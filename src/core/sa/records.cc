@@ -53,6 +53,8 @@ TunnelRecord TunnelRecord::clone() const {
         .local_id = local_id,
         .remote_id = remote_id,
         .psk = psk.clone(),
+        .credentials = credentials.clone(),
+        .allow_weak = allow_weak,
         .remote_addresses = remote_addresses,
         .ike_suites = ike_suites,
         .esp_suites = esp_suites,
@@ -69,6 +71,10 @@ TunnelRecord TunnelRecord::clone() const {
         .initiate = initiate,
         .ended = ended,
     };
+}
+
+bool TunnelRecord::allows_weak(std::string_view what) const {
+    return std::find(allow_weak.begin(), allow_weak.end(), what) != allow_weak.end();
 }
 
 ChildSaRecord ChildSaRecord::clone() const {
