@@ -214,7 +214,7 @@ void establish(Session& session, Context& context, const Inbound& in,
                                   our_auth(*session.channel, tunnel.psk,
                                            {state.init_response, state.nonce_i,
                                             session.channel->keys().pr, tunnel.local_id})};
-    become(session, Established{tunnel.remote_id, {}, context.now.wall, false});
+    become(session, Established{tunnel.remote_id, {}, context.now.wall});
     report_established(session, context, tunnel.remote_id);
     ChildOutcome child = make_first_child(session, context, tunnel, state, offer);
     std::vector<Write> writes;
@@ -385,7 +385,7 @@ void on_response(Session& session, Context& context, const Inbound& in) {
         return reject_responder(session, context, *why);
     }
     const AuthSent state = std::move(session.in<AuthSent>());
-    become(session, Established{tunnel->remote_id, {}, context.now.wall, false});
+    become(session, Established{tunnel->remote_id, {}, context.now.wall});
     report_established(session, context, tunnel->remote_id);
     take_child(session, context, *tunnel, state, in);
 }
