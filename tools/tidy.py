@@ -24,6 +24,7 @@ ALLOWED = {
     "core/crypto": ["base", "core/wire"],
     "core/sa": ["base", "core/wire", "core/crypto"],
     "core/ike": ["base", "core/wire", "core/crypto", "core/sa"],
+    "core/trace": ["base", "core/wire", "core/crypto", "core/sa", "core/ike"],
     "core/esp": ["base", "core/wire", "core/crypto", "core/sa"],
     "core/route": ["base", "core/sa"],
     "core/policy": ["base", "core/sa"],
@@ -32,8 +33,8 @@ ALLOWED = {
     "net": ["base", "core/wire"],
     "dataplane": ["base", "core", "net"],
     "edge": ["base", "core", "config", "store", "net", "dataplane"],
-    "api": ["base", "core", "config", "edge"],
-    "cli": ["base", "core", "config", "edge", "api"],
+    "api": ["base", "core", "config", "net", "edge"],
+    "cli": ["base", "core", "config", "net", "edge", "api"],
     "replay": ["base", "core"],
     "bin": ["base", "core", "cli", "replay"],
 }

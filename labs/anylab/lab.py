@@ -130,6 +130,12 @@ class Lab:
             child.wait()
         path.unlink()
 
+    def send_signal(self, name, sig):
+        """Sends a signal ("STOP", ...) to a process that start() began and that still runs."""
+        child = self._processes.get(name)
+        if child is not None and child.poll() is None:
+            child.send_signal(getattr(signal, f"SIG{sig}"))
+
     def clean(self):
         """Ends every process and removes every namespace and file of this lab, also a predecessor's."""
         for path in sorted(self.dir.glob("*.pid")):

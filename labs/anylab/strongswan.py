@@ -2,6 +2,7 @@
 """A customer's router: strongSwan with userspace ESP (kernel-libipsec), configured through swanctl."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from .lab import LabError, wait_for
@@ -18,16 +19,24 @@ class StrongSwan:
     def __init__(self, lab, host, name=None):
         self.lab, self.host, self.name = lab, host, name or host
         self.dir = lab.dir / f"swan-{self.name}"
+        self.vici = f"unix://{self.dir}/vici"
 
     def start(self, **options):
         """Starts charon and configures it as configure() does."""
+        self.start_charon()
+        self.configure(**options)
+
+    def start_charon(self, plugins=PLUGINS, plugin_options="", options="", command=(CHARON,), env=None):
         (self.dir / "swanctl").mkdir(parents=True, exist_ok=True)
         (self.dir / "run").mkdir(exist_ok=True)
-        self.vici = f"unix://{self.dir}/vici"
         (self.dir / "strongswan.conf").write_text(f"""
 charon {{
-  load = {PLUGINS}
-  plugins {{ vici {{ socket = {self.vici} }} }}
+  load = {plugins}
+  {options}
+  plugins {{
+    vici {{ socket = {self.vici} }}
+    {plugin_options}
+  }}
   filelog {{ f {{ path = {self.dir}/charon.log
     time_format = %H:%M:%S
     time_add_ms = yes
@@ -37,12 +46,11 @@ charon {{
   }} }}
 }}
 """)
-        self.lab.start(self.host, f"charon-{self.name}", [CHARON], private_run=self.dir / "run",
-                       env={"STRONGSWAN_CONF": str(self.dir / "strongswan.conf")})
+        self.lab.start(self.host, f"charon-{self.name}", command, private_run=self.dir / "run",
+                       env={"STRONGSWAN_CONF": str(self.dir / "strongswan.conf"), **(env or {})})
         vici = Path(self.dir / "vici")
         wait_for(f"charon of {self.name} to listen; see {self.dir}/charon.log",
                  lambda: vici.exists() and self._try("--stats"))
-        self.configure(**options)
 
     def configure(self, *, local, remote, local_id, remote_id, psk, local_ts, remote_ts,
                   ike="aes256gcm16-prfsha256-x25519", esp="aes256gcm16", encap=False, dpd_s=0,
@@ -85,7 +93,10 @@ secrets {{ ike-1 {{ secret = "{psk}" }} }}
             return False
 
     def swanctl(self, *words, check=True, timeout=60):
-        return self.lab.sh(*self._words(*words), check=check, timeout=timeout)
+        done = subprocess.run(self._words(*words), text=True, capture_output=True, timeout=timeout)
+        if check and done.returncode != 0:
+            raise LabError(f"swanctl {words[0]}: exit {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
 
     def initiate(self, timeout_s=20):
         """Brings the tunnel up; raises with what charon printed if it does not come up."""

@@ -1,23 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json.h"
 
-#include <array>
+#include "base/spi.h"
+#include "net/clock.h"
 
 namespace anyswan::api {
 
 namespace {
-
-std::string hex(EspSpi spi) {
-    std::array<std::uint8_t, 4> raw{};
-    store_u32(raw, spi.value());
-    return to_hex(raw);
-}
-
-std::string hex(IkeSpi spi) {
-    std::array<std::uint8_t, 8> raw{};
-    store_u64(raw, spi.value());
-    return to_hex(raw);
-}
 
 template <class T>
 Json texts(const std::vector<T>& values) {
@@ -130,7 +119,7 @@ Json edge_json(const edge::Edge& edge) {
 }
 
 Json fleet_json(const edge::Edge& edge) {
-    const std::int64_t now = edge::read_clocks().wall.unix_ns;
+    const std::int64_t now = net::read_clock().wall.unix_ns;
     Json list = Json::array();
     for (const edge::FleetMember& member : edge.fleet()) {
         const edge::Heartbeat& beat = member.last;

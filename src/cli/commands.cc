@@ -11,7 +11,7 @@
 #include "cli/table.h"
 #include "config/config.h"
 #include "config/toml_reader.h"
-#include "edge/os_random.h"
+#include "net/clock.h"
 
 namespace anyswan::cli {
 
@@ -228,7 +228,7 @@ int config_check(const Common& common, const std::string& path) {
 }
 
 int keygen() {
-    edge::OsRandom random;
+    net::SystemRandom random;
     print(config::new_fleet_key_file(random));
     return 0;
 }

@@ -78,7 +78,7 @@ int run_peer(const std::string& config_path) {
         std::fprintf(stderr, "%s\n", config.error().message.c_str());
         return 2;
     }
-    edge::OsRandom random;
+    net::SystemRandom random;
     edge::ConnectorPlan plan;
     plan.local = {config->address,
                   config->remote_port == 4500 ? std::uint16_t{4500} : std::uint16_t{500}};

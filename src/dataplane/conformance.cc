@@ -344,6 +344,29 @@ TEST_P(DriverConformance, SendsOnTheNewestSaAndReceivesOnAll) {
     EXPECT_TRUE(next_opened(scene, old_peer).has_value());
 }
 
+TEST_P(DriverConformance, ARekeyByThePeerLosesNothing) {
+    MAKE_SCENE(scene);
+    auto before = make_record("aes128gcm16", 0x1000);
+    auto after = make_record("aes256gcm16", 0x2000);
+    before.published_at = WallTime{100};
+    after.published_at = WallTime{200};
+    after.replaces = before.inbound_spi;
+    after.outbound_waits = true;
+    scene.apply(install(before), grant(before.inbound_spi, 1, many), install(after),
+                grant(after.inbound_spi, 1, many));
+    Peer old_peer(before);
+    Peer new_peer(after);
+    scene.send(datagram(near_to_far, "the peer may not have our response yet"));
+    EXPECT_TRUE(next_opened(scene, old_peer).has_value());
+    scene.receive(new_peer.seal(1, datagram(far_to_near, "new")));
+    EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "new"));
+    scene.send(datagram(near_to_far, "it has"));
+    EXPECT_TRUE(next_opened(scene, new_peer).has_value());
+    scene.apply(RemoveSa{before.inbound_spi, true});
+    scene.receive(old_peer.seal(1, datagram(far_to_near, "late")));
+    EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "late"));
+}
+
 TEST_P(DriverConformance, FollowsAMovedPeerAndAMoveCommand) {
     MAKE_SCENE(scene);
     const auto record = make_record("aes128gcm16");

@@ -24,14 +24,19 @@ struct RemoveDomain {
 };
 
 /// Both directions of a Child SA, to be installed. Installing an SPI that is installed is a no-op.
+/// An SA with outbound_waits isn't sent on while the one it replaces can be, until a packet came
+/// in.
 struct InstallSa {
     sa::ChildSaRecord record;
     Endpoint local;
     Endpoint remote;
     bool udp_encapsulation = false;
 };
+/// Nothing is sent on the SA any more. With `drain` what is still under way to us is received for a
+/// few seconds (it was replaced by a rekey); without it the SA is cut off at once.
 struct RemoveSa {
     EspSpi inbound_spi;
+    bool drain = false;
 };
 /// The peer of an IKE SA moved: all its Child SAs follow.
 struct MoveEndpoint {
@@ -40,7 +45,7 @@ struct MoveEndpoint {
     Endpoint remote;
     bool udp_encapsulation = false;
 };
-/// Inner routing: packets for `prefix` go to the tunnel's newest Child SA.
+/// Inner routing: packets for `prefix` go to the tunnel's newest Child SA that may be sent on.
 struct AddRoute {
     sa::TunnelId tunnel;
     IpPrefix prefix;

@@ -115,11 +115,14 @@ void Claims::re_read(IkeSpi spi) {
 }
 
 void Claims::flush(const std::function<void(IkeSpi)>& on_lost) {
-    for (auto& [spi, state] : states_) {
-        if (!state.deferred || state.busy) {
-            continue;
+    std::vector<IkeSpi> waiting;  // put() may end a state at once
+    for (const auto& [spi, state] : states_) {
+        if (state.deferred && !state.busy) {
+            waiting.push_back(spi);
         }
-        put(*state.deferred, [on_lost, spi = spi](ClaimOutcome outcome) {
+    }
+    for (const IkeSpi spi : waiting) {
+        put(*states_.at(spi).deferred, [on_lost, spi](ClaimOutcome outcome) {
             if (outcome == ClaimOutcome::lost) {
                 on_lost(spi);
             }

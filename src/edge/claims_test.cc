@@ -99,6 +99,22 @@ TEST_F(ClaimsTest, WhileTheStoreIsAwayWritesAreDeferredAndFollow) {
     EXPECT_EQ(stored()->expected_request, MessageId(3));
 }
 
+TEST_F(ClaimsTest, WhatBeganAndEndedWhileTheStoreWasAwayIsForgotten) {
+    hub_->set_leader(store::Leader::absent);
+    sa::IkeSaRecord ended = record(3);
+    ended.ended = true;
+    sa::IkeSaRecord other = record(2);
+    other.our_spi = IkeSpi(0x0001000000000008);
+    EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::deferred);
+    EXPECT_EQ(put(ours_, other), ClaimOutcome::deferred);
+    EXPECT_EQ(put(ours_, ended), ClaimOutcome::deferred);
+    hub_->set_leader(store::Leader::present);
+    ours_.flush([](IkeSpi) { FAIL() << "nobody took it"; });
+    loop_.run_ready();
+    EXPECT_FALSE(stored().has_value());
+    EXPECT_TRUE(*store::read(loop_, *store_, sa::ike_sa_key(other.our_spi)));
+}
+
 TEST_F(ClaimsTest, AnUnansweredWriteThatWasCarriedOutIsRecognisedAsOurs) {
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
     hub_->set_leader(store::Leader::silent);

@@ -3,19 +3,10 @@
 
 #include <algorithm>
 
+#include "base/spi.h"
 #include "edge/log.h"
 
 namespace anyswan::edge {
-
-namespace {
-
-std::string spi_text(EspSpi spi) {
-    std::array<std::uint8_t, 4> raw{};
-    store_u32(raw, spi.value());
-    return to_hex(raw);
-}
-
-}  // namespace
 
 DataplaneRole::DataplaneRole(Parts parts) : parts_(std::move(parts)), expiry_(parts_.loop) {
     expiry_.every(1s, [this] { expire(); });
@@ -32,7 +23,7 @@ void DataplaneRole::apply_batch() {
     std::vector<dataplane::Change> batch;
     batch.swap(batch_);
     parts_.driver.apply(batch);
-    const WallTime now = read_clocks().wall;
+    const WallTime now = net::read_clock().wall;
     for (const EspSpi spi : std::exchange(installing_, {})) {
         const auto found = children_.find(spi);
         if (found != children_.end()) {
@@ -47,7 +38,7 @@ void DataplaneRole::report_applied(Child& child, WallTime now) {
     if (child.record.negotiated_on != parts_.edge_name) {
         lag_ms_ = lag_ms;
     }
-    log::info("dataplane", "child SA " + spi_text(child.record.inbound_spi) + " of tunnel " +
+    log::info("dataplane", "child SA " + hex(child.record.inbound_spi) + " of tunnel " +
                                child.record.tunnel.to_string() + " (negotiated on " +
                                child.record.negotiated_on + ") in force after " +
                                std::to_string(lag_ms) + " ms");
@@ -90,7 +81,7 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
         }
     }
     for (const EspSpi spi : orphans) {
-        remove(spi);
+        remove({spi});
     }
     if (--domains_[id.account] == 0) {
         domains_.erase(id.account);
@@ -99,8 +90,8 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
 }
 
 void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
-    if (record.ended || record.expires_at <= read_clocks().wall) {
-        remove(record.inbound_spi);
+    if (record.ended || record.expires_at <= net::read_clock().wall) {
+        remove({record.inbound_spi, record.ended && record.drain});
         return;
     }
     Child& child = children_[record.inbound_spi];
@@ -140,20 +131,21 @@ void DataplaneRole::install(Child& child) {
                                 where.udp_encapsulation});
 }
 
-void DataplaneRole::remove(EspSpi spi) {
-    const auto found = children_.find(spi);
+void DataplaneRole::remove(dataplane::RemoveSa removal) {
+    const auto found = children_.find(removal.inbound_spi);
     if (found == children_.end()) {
         return;
     }
-    log::info("dataplane", "child SA " + spi_text(spi) + " of tunnel " +
-                               found->second.record.tunnel.to_string() + " removed");
+    log::info("dataplane", "child SA " + hex(removal.inbound_spi) + " of tunnel " +
+                               found->second.record.tunnel.to_string() +
+                               (removal.drain ? " replaced" : " removed"));
     children_.erase(found);
-    parts_.leases.forget(spi);
-    change(dataplane::RemoveSa{spi});
+    parts_.leases.forget(removal.inbound_spi, net::read_clock().instant);
+    change(removal);
 }
 
 void DataplaneRole::expire() {
-    const WallTime now = read_clocks().wall;
+    const WallTime now = net::read_clock().wall;
     std::vector<EspSpi> dead;
     for (const auto& [spi, child] : children_) {
         if (child.record.expires_at <= now) {
@@ -161,7 +153,7 @@ void DataplaneRole::expire() {
         }
     }
     for (const EspSpi spi : dead) {
-        remove(spi);
+        remove({spi});
     }
 }
 
@@ -181,7 +173,7 @@ void DataplaneRole::on_event(const dataplane::NeedSequence& event) {
 }
 
 void DataplaneRole::on_event(const dataplane::UnknownSpi& event) {
-    log::debug("dataplane", "unknown SPI " + spi_text(event.inbound_spi) + " from " +
+    log::debug("dataplane", "unknown SPI " + hex(event.inbound_spi) + " from " +
                                 event.remote.to_string() + ": asking the fleet");
     parts_.tell("ask", AskSpi{event.inbound_spi});
 }
@@ -225,7 +217,7 @@ void DataplaneRole::on_event(const dataplane::SaFailed& event) {
         child->second.applied_at.reset();
     }
     log::error("dataplane",
-               "child SA " + spi_text(event.inbound_spi) + " could not be applied: " + event.why);
+               "child SA " + hex(event.inbound_spi) + " could not be applied: " + event.why);
 }
 
 void DataplaneRole::on_event(const dataplane::DomainFailed& event) {
@@ -236,6 +228,11 @@ void DataplaneRole::on_lease_taken(const LeaseTaken& lease) {
     if (parts_.leases.taken_by_other(lease)) {
         change(dataplane::RevokeSequence{lease.inbound_spi});
     }
+}
+
+const sa::ChildSaRecord* DataplaneRole::find(EspSpi spi) const {
+    const auto found = children_.find(spi);
+    return found == children_.end() ? nullptr : &found->second.record;
 }
 
 std::vector<ChildRow> DataplaneRole::list() const {

@@ -49,6 +49,8 @@ public:
     void on_lease_taken(const LeaseTaken& lease);
 
     [[nodiscard]] std::vector<ChildRow> list() const;
+    /// Null if this edge knows no such Child SA; borrowed until the next change.
+    [[nodiscard]] const sa::ChildSaRecord* find(EspSpi spi) const;
     [[nodiscard]] std::size_t installed() const;
     /// SAs with inbound traffic since the last call.
     [[nodiscard]] std::vector<EspSpi> take_heard() { return std::exchange(heard_, {}); }
@@ -65,7 +67,7 @@ private:
 
     void install(Child& child);
     void report_applied(Child& child, WallTime now);
-    void remove(EspSpi spi);
+    void remove(dataplane::RemoveSa removal);
     void expire();
     /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
     void change(dataplane::Change change);

@@ -5,7 +5,7 @@
 #include "dataplane/user/user_driver.h"
 #include "edge/log.h"
 #include "edge/steering.h"
-#include "net/interface_address.h"
+#include "net/route_netlink.h"
 #include "store/open.h"
 
 namespace anyswan::edge {
@@ -200,10 +200,15 @@ void Edge::more_spis() {
 
 // Once a second: tell what was heard, ask silent peers, end what has lived long enough.
 void Edge::keep_up() {
+    if (adoption_wanted_ && facts_->in_step()) {
+        adopt_own();
+    }
+    leases_->sweep(net::read_clock().instant);
     if (std::vector<EspSpi> heard = dataplane_->take_heard(); !heard.empty()) {
         tell("traffic", Traffic{std::move(heard)});
     }
-    const Upkeep::Decision decision = upkeep_.decide(read_clocks().instant, ike_->list(), tunnels_);
+    const Upkeep::Decision decision =
+        upkeep_.decide(net::read_clock().instant, ike_->list(), tunnels_);
     for (const IkeSpi spi : decision.probe) {
         ike_->probe(spi);
     }
@@ -227,12 +232,15 @@ void Edge::plan_repair() {
     });
 }
 
-// Resuming after a restart is a takeover from oneself: the same claim, epoch + 1 (DESIGN: "Owner").
+// Resuming after a restart is a takeover from oneself: the same claim, epoch + 1 (N1: a new epoch
+// starts its IVs anew).
 void Edge::adopt_own() {
+    adoption_wanted_ = false;
     store_->list_claims("ike/", [this](store::StoreResult<std::vector<std::string>> keys) {
         if (!keys) {
-            log::warn("ike",
-                      "could not read this edge's IKE SAs of before: " + keys.error().message);
+            log::warn("ike", "could not read this edge's IKE SAs of before, tries again: " +
+                                 keys.error().message);
+            adoption_wanted_ = true;
             return;
         }
         for (const std::string& key : *keys) {
@@ -243,12 +251,17 @@ void Edge::adopt_own() {
 
 void Edge::adopt_one(const std::string& key) {
     store_->read_claim(key, [this, key](store::StoreResult<std::optional<store::Claim>> answer) {
-        if (!answer || !*answer) {
+        if (!answer) {
+            adoption_wanted_ = true;
+            return;
+        }
+        if (!*answer) {
             return;
         }
         const auto opened = sa::open_record(config_.fleet_keys, key, (**answer).value);
         const auto* record = opened ? std::get_if<sa::IkeSaRecord>(&opened->record) : nullptr;
-        if (record == nullptr || record->owner != config_.id || record->ended) {
+        if (record == nullptr || record->owner != config_.id || record->ended ||
+            ike_->runs(record->our_spi)) {
             return;
         }
         auto mine = std::make_shared<sa::IkeSaRecord>(record->clone());
@@ -258,17 +271,17 @@ void Edge::adopt_one(const std::string& key) {
         claims_->put(*mine, [this, mine](ClaimOutcome outcome) {
             if (outcome == ClaimOutcome::held) {
                 log::info("ike", "goes on with IKE SA of tunnel " + mine->tunnel.to_string());
-                ike_->adopt(mine->clone(), children_of(mine->our_spi));
+                ike_->adopt(mine->clone(), children_of(*mine));
             }
         });
     });
 }
 
-std::vector<sa::ChildSaRecord> Edge::children_of(IkeSpi spi) const {
+std::vector<sa::ChildSaRecord> Edge::children_of(const sa::IkeSaRecord& claim) const {
     std::vector<sa::ChildSaRecord> children;
-    for (const ChildRow& row : dataplane_->list()) {
-        if (row.record->ike_spi == spi) {
-            children.push_back(row.record->clone());
+    for (const EspSpi spi : claim.children) {
+        if (const sa::ChildSaRecord* child = dataplane_->find(spi)) {
+            children.push_back(child->clone());
         }
     }
     return children;
@@ -298,10 +311,8 @@ void Edge::on_in_step() {
                            std::to_string(facts_->applied().value()) + ": " +
                            std::to_string(tunnels_.all().size()) + " tunnels, " +
                            std::to_string(dataplane_->list().size()) + " child SAs");
-    if (!adopted_) {
-        // Only now are the Child SAs known that the claims name.
-        adopted_ = true;
-        adopt_own();
+    if (adoption_wanted_) {
+        adopt_own();  // only now are the Child SAs known that the claims name
     }
     sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
                           config_.address, false,      facts_->applied()};
@@ -319,14 +330,35 @@ void Edge::announce() {
     if (announced_ || !config_.announce) {
         return;
     }
+    auto netlink = net::RouteNetlink::open();
+    if (!netlink) {
+        log::error("announce", netlink.error().message);
+        return;
+    }
     for (const IpAddress& address : config_.anycast) {
-        if (Status put = net::add_interface_address("lo", address); !put) {
-            log::error("announce", put.error().message);
+        if (Status put = netlink->add_address("lo", address); !put) {
+            log::error("announce", put.error().message + "; or set edge.announce = false");
             return;
         }
         log::info("announce", address.to_string() + " is on lo: ready for peers");
     }
     announced_ = true;
+}
+
+void Edge::withdraw() {
+    if (!std::exchange(announced_, false)) {
+        return;
+    }
+    auto netlink = net::RouteNetlink::open();
+    if (!netlink) {
+        log::error("announce", netlink.error().message);
+        return;
+    }
+    for (const IpAddress& address : config_.anycast) {
+        if (Status taken = netlink->remove_address("lo", address); !taken) {
+            log::error("announce", taken.error().message);
+        }
+    }
 }
 
 void Edge::on_link(store::LinkState state, const std::string& why) {
@@ -355,7 +387,7 @@ void Edge::route_ike(ike::DatagramReceived datagram) {
         return;
     }
     if (const auto* to = std::get_if<SteerTo>(&steering)) {
-        if (!fleet_.alive(read_clocks().instant, to->edge)) {
+        if (!fleet_.alive(net::read_clock().instant, to->edge)) {
             ++counters_["ike_drop_owner_gone"];
             log::debug("ike", "a datagram from " + datagram.remote.to_string() +
                                   " belongs to edge " + std::to_string(to->edge.value()) +
@@ -367,6 +399,11 @@ void Edge::route_ike(ike::DatagramReceived datagram) {
              RelayedIke{datagram.local, datagram.remote, std::move(datagram.bytes)});
         return;
     }
+    give_ike(std::move(datagram));
+}
+
+// Before the tunnels are known every identity would be refused.
+void Edge::give_ike(ike::DatagramReceived datagram) {
     if (!facts_->in_step()) {
         ++counters_["ike_drop_not_in_step"];
         return;
@@ -386,7 +423,7 @@ void Edge::on_bus(const store::BusMessage& message) {
         return;
     }
     if (auto* beat = std::get_if<Heartbeat>(&*body)) {
-        fleet_.on_heartbeat(read_clocks().instant, std::move(*beat));
+        fleet_.on_heartbeat(net::read_clock().instant, std::move(*beat));
     } else if (const auto* lease = std::get_if<LeaseTaken>(&*body)) {
         dataplane_->on_lease_taken(*lease);
     } else if (const auto* ask = std::get_if<AskSpi>(&*body)) {
@@ -398,11 +435,11 @@ void Edge::on_bus(const store::BusMessage& message) {
         facts_->offer(told->key, told->envelope);
     } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
         for (const EspSpi spi : traffic->inbound_spis) {
-            upkeep_.on_traffic(read_clocks().instant, spi);
+            upkeep_.on_traffic(net::read_clock().instant, spi);
         }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
-        ike_->on_datagram({relayed->local, relayed->remote, std::move(relayed->bytes)});
+        give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)});
     }
 }
 
@@ -434,7 +471,7 @@ Heartbeat Edge::status() const {
     beat.child_sas = dataplane_ ? dataplane_->installed() : 0;
     beat.ike_sas = ike_ ? ike_->list().size() : 0;
     beat.lag_ms = dataplane_ ? dataplane_->lag_ms() : 0;
-    beat.sent_at = read_clocks().wall;
+    beat.sent_at = net::read_clock().wall;
     return beat;
 }
 
@@ -447,7 +484,7 @@ std::vector<ike::IkeSaSummary> Edge::ike_sas() const {
 }
 
 std::vector<FleetMember> Edge::fleet() const {
-    return fleet_.members(read_clocks().instant);
+    return fleet_.members(net::read_clock().instant);
 }
 
 std::map<std::string, std::uint64_t> Edge::counters() const {
@@ -475,12 +512,9 @@ std::string Edge::driver_text() const {
 
 void Edge::stop() {
     heartbeat_.cancel();
-    if (announced_) {
-        for (const IpAddress& address : config_.anycast) {
-            (void)net::remove_interface_address("lo", address);
-        }
-        announced_ = false;
-    }
+    second_.cancel();
+    repair_.cancel();
+    withdraw();
     if (store_) {
         store_->close();
     }

@@ -12,9 +12,9 @@
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
-#include "edge/os_random.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
+#include "net/clock.h"
 
 namespace anyswan::edge {
 
@@ -66,28 +66,30 @@ private:
     void keep_up();
     void adopt_own();
     void adopt_one(const std::string& key);
-    [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(IkeSpi spi) const;
+    [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;
     void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
     void route_ike(ike::DatagramReceived datagram);
+    void give_ike(ike::DatagramReceived datagram);
     void on_bus(const store::BusMessage& message);
     void tell(const std::string& subject, const BusBody& body);
     void announce();
+    void withdraw();
 
     Loop& loop_;
     config::EdgeConfig config_;
     std::optional<ConnectorPlan> connector_;
     std::function<void(Error)> on_fatal_;
-    OsRandom random_;
-    OsRandom driver_random_;  // the driver's worker has its own
+    net::SystemRandom random_;
+    net::SystemRandom driver_random_;  // the driver's worker has its own
     TunnelTable tunnels_;
     FleetView fleet_;
     sa::SpiPool spi_pool_;
     SpiSource spis_;
     bool claiming_spis_ = false;
     bool announced_ = false;
-    bool adopted_ = false;
+    bool adoption_wanted_ = true;
     std::map<std::string, std::uint64_t> counters_;
     Timer heartbeat_;
     Timer repair_;

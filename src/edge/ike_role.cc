@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/ike_role.h"
 
+#include <algorithm>
+
 #include "edge/log.h"
 
 namespace anyswan::edge {
@@ -31,6 +33,12 @@ void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> child
     feed(ike::Adopt{std::move(record), std::move(children)});
 }
 
+bool IkeRole::runs(IkeSpi spi) const {
+    const std::vector<ike::IkeSaSummary> sas = engine_.list();
+    return std::ranges::any_of(sas,
+                               [spi](const ike::IkeSaSummary& sa) { return sa.our_spi == spi; });
+}
+
 void IkeRole::lost(IkeSpi spi) {
     ++counters_["ike_ownership_lost"];
     queues_.erase(spi);
@@ -38,7 +46,7 @@ void IkeRole::lost(IkeSpi spi) {
 }
 
 void IkeRole::feed(ike::Input input) {
-    execute(engine_.step(read_clocks(), std::move(input)));
+    execute(engine_.step(net::read_clock(), std::move(input)));
     arm();
 }
 
@@ -85,7 +93,7 @@ void IkeRole::persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pen
     if (const auto* child = std::get_if<sa::ChildSaRecord>(&write)) {
         sa::ChildSaRecord record = child->clone();
         record.negotiated_on = parts_.edge_name;
-        record.published_at = read_clocks().wall;
+        record.published_at = net::read_clock().wall;
         const std::string key = sa::child_sa_key(record.inbound_spi);
         parts_.facts.put(key, Epoch(1), std::move(record), done);
         return;

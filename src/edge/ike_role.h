@@ -38,6 +38,7 @@ public:
     void adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children);
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
+    [[nodiscard]] bool runs(IkeSpi spi) const;
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:

@@ -15,7 +15,7 @@ void Keeper::keep(const sa::TunnelId& tunnel) {
 }
 
 void Keeper::look() {
-    const Instant now = read_clocks().instant;
+    const Instant now = net::read_clock().instant;
     const std::vector<ike::IkeSaSummary> sas = ike_.list();
     for (auto& [tunnel, kept] : kept_) {
         const auto mine =

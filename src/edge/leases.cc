@@ -9,6 +9,8 @@ namespace {
 
 // Each lost round means that another edge won one: it will have told us by then.
 constexpr int tries_max = 8;
+// How long the claim of an ended SA stays.
+constexpr Duration ended_kept = 60s;
 
 }  // namespace
 
@@ -36,7 +38,11 @@ void Leases::read(Want want) {
             done(spi);
             return;
         }
-        State& state = states_[spi];
+        const auto found = states_.find(spi);
+        if (found == states_.end()) {
+            return;  // the SA has ended meanwhile
+        }
+        State& state = found->second;
         state.claim.reset();
         state.revision = Revision{};
         if (*answer) {
@@ -58,7 +64,7 @@ void Leases::read(Want want) {
 
 void Leases::reserve(Want want) {
     const EspSpi spi = want.need.inbound_spi;
-    State& state = states_[spi];
+    const State& state = states_.at(spi);
     const auto next = sa::next_lease(state.claim, {spi, parts_.edge, parts_.incarnation, want.sn,
                                                    want.need.used_up_to, want.need.rate_per_s});
     if (!next) {
@@ -132,6 +138,27 @@ bool Leases::taken_by_other(const LeaseTaken& lease) {
     }
     state.known = false;
     return std::exchange(state.held, false);
+}
+
+void Leases::forget(EspSpi spi, Instant now) {
+    const auto found = states_.find(spi);
+    if (found == states_.end()) {
+        return;
+    }
+    if (found->second.held) {
+        ended_.push_back({spi, found->second.revision, now});
+    }
+    states_.erase(found);
+}
+
+void Leases::sweep(Instant now) {
+    while (!ended_.empty() && now - ended_.front().since >= ended_kept) {
+        // A lost swap means that another edge held it last: then it deletes the claim.
+        parts_.store.delete_claim(sa::sequence_lease_key(ended_.front().spi),
+                                  ended_.front().revision,
+                                  [](const store::StoreResult<store::Swap>&) {});
+        ended_.pop_front();
+    }
 }
 
 bool Leases::held(EspSpi spi) const {

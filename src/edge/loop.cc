@@ -9,13 +9,6 @@
 
 namespace anyswan::edge {
 
-Now read_clocks() {
-    const auto since = std::chrono::steady_clock::now().time_since_epoch();
-    const auto wall = std::chrono::system_clock::now().time_since_epoch();
-    return {Instant{std::chrono::duration_cast<Duration>(since)},
-            WallTime{std::chrono::duration_cast<Duration>(wall).count()}};
-}
-
 struct Loop::Impl {
     asio::io_context context{1};
     asio::executor_work_guard<asio::io_context::executor_type> work{context.get_executor()};
@@ -85,7 +78,7 @@ void Timer::at(Instant when, std::function<void()> task) {
 }
 
 void Timer::after(Duration delay, std::function<void()> task) {
-    at(read_clocks().instant + delay, std::move(task));
+    at(net::read_clock().instant + delay, std::move(task));
 }
 
 void Timer::every(Duration period, std::function<void()> task) {

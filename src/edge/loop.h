@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The daemon's one control thread: an event loop with timers, the clocks and signals. Everything in
+// The daemon's one control thread: an event loop with timers and signals. Everything in
 // edge/ runs on it; drivers, stores and the API server hand their results over with post().
 #pragma once
 
@@ -7,11 +7,9 @@
 #include <memory>
 
 #include "base/time.h"
+#include "net/clock.h"
 
 namespace anyswan::edge {
-
-/// Reads both clocks. Called once per input, nowhere below edge/.
-[[nodiscard]] Now read_clocks();
 
 class Loop {
 public:

@@ -3,6 +3,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -90,6 +91,44 @@ Status RouteNetlink::set_link_up(unsigned interface_index, const LinkSettings& s
     mnl_attr_put_u32(message, IFLA_TXQLEN, settings.queue_length);
     if (const int error = request(message); error != 0) {
         return fail_with("set up interface " + std::to_string(interface_index), error);
+    }
+    return {};
+}
+
+int RouteNetlink::address_request(std::uint16_t type, std::uint16_t flags,
+                                  const std::string& interface, const IpAddress& address) {
+    const unsigned index = if_nametoindex(interface.c_str());
+    if (index == 0) {
+        return ENODEV;
+    }
+    MessageBuffer buffer{};
+    nlmsghdr* message = mnl_nlmsg_put_header(buffer.data());
+    message->nlmsg_type = type;
+    message->nlmsg_flags = flags;
+    auto* header = put_header<ifaddrmsg>(message);
+    header->ifa_family = family_of(address.family());
+    header->ifa_prefixlen = static_cast<std::uint8_t>(address.bit_length());
+    // No duplicate address detection: every edge of the fleet has the address, by design.
+    header->ifa_flags = address.is_v4() ? 0 : IFA_F_NODAD;
+    header->ifa_scope = RT_SCOPE_UNIVERSE;
+    header->ifa_index = index;
+    mnl_attr_put(message, IFA_LOCAL, address.bytes().size(), address.bytes().data());
+    mnl_attr_put(message, IFA_ADDRESS, address.bytes().size(), address.bytes().data());
+    return request(message);
+}
+
+Status RouteNetlink::add_address(const std::string& interface, const IpAddress& address) {
+    const int error = address_request(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, interface, address);
+    if (error != 0 && error != EEXIST) {
+        return fail_with("put " + address.to_string() + " on " + interface, error);
+    }
+    return {};
+}
+
+Status RouteNetlink::remove_address(const std::string& interface, const IpAddress& address) {
+    const int error = address_request(RTM_DELADDR, 0, interface, address);
+    if (error != 0 && error != EADDRNOTAVAIL && error != ENODEV) {
+        return fail_with("take " + address.to_string() + " off " + interface, error);
     }
     return {};
 }

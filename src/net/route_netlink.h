@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Links, routes and policy rules of the kernel, over rtnetlink (libmnl): what the daemon needs to
-// lead packets of a routing domain to its interface. Blocking, one request at a time; used when
-// configuration changes, never per packet.
+// Links, addresses, routes and policy rules of the kernel, over rtnetlink (libmnl): what the daemon
+// needs to lead packets of a routing domain to its interface. Blocking, one request at a time; used
+// when configuration changes, never per packet.
 #pragma once
 
 #include <memory>
@@ -42,6 +42,13 @@ class RouteNetlink {
 public:
     static Result<RouteNetlink> open();
 
+    /// Puts an address, with a prefix of full length, on an interface: an edge does it with its
+    /// anycast addresses on lo when it is ready, and the BGP daemon beside it announces what is
+    /// there. One that is there already is no failure.
+    Status add_address(const std::string& interface, const IpAddress& address);
+    /// An address that is gone already is no failure.
+    Status remove_address(const std::string& interface, const IpAddress& address);
+
     Status set_link_up(unsigned interface_index, const LinkSettings& settings);
     /// Fails if the table has a route for the prefix: it is not ours to replace.
     Status add_route(const KernelRoute& route);
@@ -58,6 +65,8 @@ private:
     explicit RouteNetlink(std::unique_ptr<mnl_socket, Close> socket);
     /// The kernel's answer: 0 or an errno value.
     [[nodiscard]] int request(nlmsghdr* message);
+    [[nodiscard]] int address_request(std::uint16_t type, std::uint16_t flags,
+                                      const std::string& interface, const IpAddress& address);
     [[nodiscard]] int route_request(std::uint16_t type, std::uint16_t flags,
                                     const KernelRoute& route);
     [[nodiscard]] int rule_request(std::uint16_t type, std::uint16_t flags, const KernelRule& rule);

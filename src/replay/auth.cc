@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// AUTH of a capture: the octets that each side proves (RFC 7296 2.15, with RFC 9242's IntAuth), and
-// the value for a shared key. Signatures are only compared with the wire, not verified: there is no
-// public-key verification in core/crypto.
+// AUTH of a capture: the octets that each side proves (RFC 7296 2.15, with RFC 9242's IntAuth), the
+// value for a shared key, and signatures under the key of the certificate that came with them.
+#include "core/crypto/x509.h"
 #include "replay/session.h"
 
 namespace anyswan::replay {
@@ -33,6 +33,53 @@ Bytes int_auth_tail(const IntAuth& int_auth, MessageId auth_id) {
     return std::move(tail).take();
 }
 
+/// A signature and the algorithm that it was made with.
+struct Signature {
+    crypto::SignatureAlgorithm algorithm;
+    ByteView value;
+};
+
+std::optional<Signature> signature_of(const wire::ike::Authentication& auth) {
+    if (auth.method == wire::ike::AuthMethod::rsa_digital_signature) {
+        // RFC 7296 3.8: SHA-1 is the default, and what strongSwan takes without RFC 7427.
+        return Signature{{crypto::SignatureScheme::rsa_pkcs1, crypto::HashId::sha1}, auth.data};
+    }
+    // RFC 7427 3: one octet of length, the AlgorithmIdentifier, the signature.
+    Reader rest(auth.data);
+    const auto size = rest.u8();
+    const auto identifier = size ? rest.take(*size) : std::nullopt;
+    const auto algorithm = identifier ? crypto::decode_algorithm(*identifier) : std::nullopt;
+    return algorithm ? std::optional(Signature{*algorithm, rest.rest()}) : std::nullopt;
+}
+
+bool verifies(const Readable& said, const Signature& signature, ByteView octets) {
+    const auto* sent = Message::find_in<wire::ike::Certificate>(said.chain.payloads);
+    const auto certificate =
+        sent == nullptr ? std::nullopt : crypto::Certificate::from_der(sent->data);
+    const auto key = certificate ? certificate->public_key() : std::nullopt;
+    return key && key->verify(signature.algorithm, octets, signature.value);
+}
+
+/// "rsa-PSS-sha256 3041...", as the program that wrote the capture found it.
+bool named(const std::string& verified, const crypto::SignatureAlgorithm& algorithm) {
+    using crypto::SignatureScheme;
+    std::string expected = "ed25519";
+    switch (algorithm.scheme) {
+        case SignatureScheme::rsa_pkcs1:
+            expected = "rsa-PKCS1v15-sha1";
+            break;
+        case SignatureScheme::rsa_pss:
+            expected = "rsa-PSS-sha256";
+            break;
+        case SignatureScheme::ecdsa:
+            expected = "ecdsa-sha256";
+            break;
+        case SignatureScheme::ed25519:
+            break;
+    }
+    return verified.starts_with(expected + " ");
+}
+
 }  // namespace
 
 void Session::auth(const Event& event) {
@@ -52,15 +99,20 @@ void Session::auth(const Event& event) {
     const IkeSa& sa = *current_;
     const Init& init = inits_[sa.spis.initiator.value()];
     const Secret& sk_p = from_initiator ? sa.keys.pi : sa.keys.pr;
+    const Bytes id = id_of(*said);
+    const Bytes tail = int_auth_tail(sa.int_auth, said->header.message_id);
     const Bytes octets =
-        concat({ike::auth_octets(sa.suite.prf, from_initiator ? init.request : init.response,
-                                 from_initiator ? sa.nr : sa.ni, sk_p.reveal(), id_of(*said)),
-                int_auth_tail(sa.int_auth, said->header.message_id)});
+        ike::auth_octets(sa.suite.prf, {from_initiator ? init.request : init.response,
+                                        from_initiator ? sa.nr : sa.ni, sk_p.reveal(), id, tail});
     report_.expect("AUTH octets", equal(octets, event.hex("octets")), "other bytes");
     if (event.kind() == "auth-sig") {
         report_.require(static_cast<std::uint64_t>(payload->method) == event.number("method"),
                         "another method on the wire");
-        report_.skip("a signature: no public-key verification here");
+        const auto algorithm = signature_of(*payload);
+        report_.expect("signatures",
+                       algorithm && verifies(*said, *algorithm, octets) &&
+                           named(event.text("verified"), algorithm->algorithm),
+                       "does not verify under the sender's certificate");
         return;
     }
     const Secret value = ike::psk_auth(sa.suite.prf, as_bytes(capture_psk), octets);

@@ -105,6 +105,15 @@ TEST(Replay, WhatIsNotCheckedIsNotPassed) {
     EXPECT_EQ(unknown.skipped(), 1U);
 }
 
+TEST(Replay, SignaturesAreVerified) {
+    for (const char* capture : {"cert-ecdsa-p256", "cert-ed25519", "cert-rsa3072-pkcs1-rfc7296",
+                                "cert-rsa3072-pss-frag1280"}) {
+        const Report report = replay(load(capture));
+        EXPECT_NE(report.to_string().find("signatures 2"), std::string::npos) << report.to_string();
+        EXPECT_EQ(report.skipped(), 0U) << report.to_string();
+    }
+}
+
 TEST(Replay, TextThatIsNoVectorFails) {
     EXPECT_EQ(replay_vector("test", "").failed(), 1U);
     EXPECT_EQ(replay_vector("test", "[]").failed(), 1U);

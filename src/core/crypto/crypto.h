@@ -14,7 +14,7 @@ namespace anyswan::crypto {
 
 /// Why the cryptographic library refused. Peers cause all of these but `library`.
 enum class CryptoError : std::uint8_t {
-    bad_public_value,   // wrong length, not on the curve, 0/1/p-1, low order
+    bad_public_value,   // wrong length, not on the curve, 0/1/p-1, coefficients not below q
     bad_shared_secret,  // all zero (RFC 8031 section 5)
     unsupported,
     library,  // the library failed for its own reasons
@@ -30,15 +30,25 @@ enum class CryptoError : std::uint8_t {
 /// SHA-256, for cookies and fingerprints.
 [[nodiscard]] Bytes sha256(std::initializer_list<ByteView> data);
 
-/// One side of one key exchange. Randomness comes from the caller, so a seeded run repeats exactly.
+/// The initiator's side of one key exchange. Randomness comes from the caller, so a seeded run
+/// repeats exactly.
 class KeyExchange {
 public:
     static Expected<std::unique_ptr<KeyExchange>, CryptoError> generate(KeMethod method,
                                                                         Random& random);
+    /// The responder's side, done in one step once the initiator's value is known: a KEM has no
+    /// other form, Diffie-Hellman doesn't mind.
+    struct Response {
+        Bytes public_value;  // of our KE payload
+        Secret shared_secret;
+    };
+    static Expected<Response, CryptoError> respond(KeMethod method, ByteView peer_public,
+                                                   Random& random);
     virtual ~KeyExchange() = default;
     /// The bytes of our KE payload.
     [[nodiscard]] virtual ByteView public_value() const = 0;
-    /// g^ir as RFC 7296 2.14, RFC 5903 and RFC 8031 define its octets (leading zeros kept).
+    /// From the responder's value: g^ir as RFC 7296 2.14, RFC 5903 and RFC 8031 define its octets
+    /// (leading zeros kept), or the secret that a KEM's ciphertext encapsulates.
     [[nodiscard]] virtual Expected<Secret, CryptoError> shared_secret(
         ByteView peer_public) const = 0;
 };

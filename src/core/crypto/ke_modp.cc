@@ -8,9 +8,12 @@ namespace anyswan::crypto {
 
 namespace {
 
-/// RFC 3526 8 asks for an exponent of twice the group's strength: 480 bits for the largest here by
-/// its more generous estimate. Far below (p-1)/2 of the smallest.
-constexpr std::size_t exponent_size = 512 / 8;
+/// RFC 3526 8 asks for an exponent of twice the group's strength: by its more generous estimate 480
+/// bits for modp4096, 620 for modp8192. Far below (p-1)/2 of the smallest.
+std::size_t exponent_size(KeMethod method) {
+    const bool large = method == KeMethod::modp6144 || method == KeMethod::modp8192;
+    return (large ? 640 : 512) / 8;
+}
 
 BigNumber modulus_of(KeMethod method) {
     switch (method) {
@@ -20,8 +23,12 @@ BigNumber modulus_of(KeMethod method) {
             return BigNumber(BN_get_rfc3526_prime_2048(nullptr));
         case KeMethod::modp3072:
             return BigNumber(BN_get_rfc3526_prime_3072(nullptr));
-        default:
+        case KeMethod::modp4096:
             return BigNumber(BN_get_rfc3526_prime_4096(nullptr));
+        case KeMethod::modp6144:
+            return BigNumber(BN_get_rfc3526_prime_6144(nullptr));
+        default:
+            return BigNumber(BN_get_rfc3526_prime_8192(nullptr));
     }
 }
 
@@ -83,9 +90,10 @@ private:
 MadeKeyExchange make_modp(KeMethod method, Random& random) {
     BigNumber modulus = modulus_of(method);
     const BigNumber generator(BN_new());
-    const Secret raw = random.secret(exponent_size);
+    const Secret raw = random.secret(exponent_size(method));
     BigNumber exponent = private_number(raw.reveal().data(), raw.size());
-    check(exponent == nullptr || BN_is_zero(exponent.get()) == 0, "512 random bits are all zero");
+    check(exponent == nullptr || BN_is_zero(exponent.get()) == 0,
+          "512 or more random bits are all zero");
     if (modulus == nullptr || generator == nullptr || exponent == nullptr ||
         BN_set_word(generator.get(), 2) != 1) {
         return Unexpected{CryptoError::library};

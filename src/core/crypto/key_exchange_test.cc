@@ -22,9 +22,12 @@ struct MethodRow {
     std::size_t shared_size;
 };
 constexpr MethodRow methods[] = {
-    {KeMethod::curve25519, 32, 32}, {KeMethod::ecp256, 64, 32},     {KeMethod::ecp384, 96, 48},
-    {KeMethod::ecp521, 132, 66},    {KeMethod::modp1536, 192, 192}, {KeMethod::modp2048, 256, 256},
+    {KeMethod::curve25519, 32, 32}, {KeMethod::ecp256, 64, 32},
+    {KeMethod::ecp384, 96, 48},     {KeMethod::ecp521, 132, 66},
+    {KeMethod::modp1536, 192, 192}, {KeMethod::modp2048, 256, 256},
     {KeMethod::modp3072, 384, 384}, {KeMethod::modp4096, 512, 512},
+    {KeMethod::modp6144, 768, 768}, {KeMethod::modp8192, 1024, 1024},
+    {KeMethod::curve448, 56, 56},
 };
 
 std::unique_ptr<KeyExchange> made(KeMethod method, Random& random) {
@@ -54,6 +57,22 @@ TEST(KeyExchange, BothSidesAgree) {
     }
 }
 
+TEST(KeyExchange, ARespondersOneStepAgreesToo) {
+    for (const MethodRow& row : methods) {
+        SCOPED_TRACE(static_cast<int>(row.method));
+        SeededRandom random(1);
+        const auto a = made(row.method, random);
+        const auto b = KeyExchange::respond(row.method, a->public_value(), random);
+        ASSERT_TRUE(b);
+        const auto at_a = a->shared_secret(b->public_value);
+        ASSERT_TRUE(at_a);
+        EXPECT_EQ(*at_a, b->shared_secret);
+        const auto refused = KeyExchange::respond(row.method, Bytes(row.public_size + 1), random);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error(), CryptoError::bad_public_value);
+    }
+}
+
 TEST(KeyExchange, SeedDecidesThePublicValue) {
     for (const MethodRow& row : methods) {
         SeededRandom first(7), again(7), other(8);
@@ -65,10 +84,12 @@ TEST(KeyExchange, SeedDecidesThePublicValue) {
 
 TEST(KeyExchange, UnknownMethodsAreUnsupported) {
     SeededRandom random(1);
-    for (const KeMethod method : {KeMethod::none, KeMethod::ml_kem_768, KeMethod{2}}) {
+    for (const KeMethod method : {KeMethod::none, KeMethod{2}, KeMethod{30}}) {
         const auto made = KeyExchange::generate(method, random);
         ASSERT_FALSE(made.has_value());
         EXPECT_EQ(made.error(), CryptoError::unsupported);
+        EXPECT_EQ(KeyExchange::respond(method, Bytes(32), random).error(),
+                  CryptoError::unsupported);
     }
 }
 
@@ -135,11 +156,44 @@ TEST(KeyExchange, LowOrderX25519PointsAreRefused) {
     }
 }
 
+TEST(KeyExchange, LowOrderX448PointsAreRefused) {
+    SeededRandom random(4);
+    const auto ours = made(KeMethod::curve448, random);
+    Bytes point(56);
+    EXPECT_EQ(refusal(*ours, point), CryptoError::bad_shared_secret);
+    point.front() = 1;
+    EXPECT_EQ(refusal(*ours, point), CryptoError::bad_shared_secret);
+    point.assign(56, 0xff);  // p - 1, p = 2^448 - 2^224 - 1, little-endian
+    point[0] = 0xfe;
+    point[28] = 0xfe;
+    EXPECT_EQ(refusal(*ours, point), CryptoError::bad_shared_secret);
+}
+
+TEST(KeyExchange, X448AgreesWithRfc7748) {
+    // RFC 7748 6.2: Alice's private key, Bob's public key, their secret.
+    FixedRandom random(*from_hex(
+        "9a8f4925d1519f5775cf46b04b5800d4ee9ee8bae8bc5565d498c28dd9c9baf574a9419744897391006382a6f1"
+        "27ab1d9ac2d8c0a598726b"));
+    const auto alice = made(KeMethod::curve448, random);
+    EXPECT_EQ(to_hex(alice->public_value()),
+              "9b08f7cc31b7e3e67d22d5aea121074a273bd2b83de09c63faa73d2c22c5d9bbc836647241d953d40c5b"
+              "12da88120d53177f80e532c41fa0");
+    const auto shared = alice->shared_secret(*from_hex(
+        "3eb7a829b0cd20f5bcfc0b599b6feccf6da4627107bdb0d4f345b43027d8b972fc3e34fb4232a13ca706dcb57a"
+        "ec3dae07bdc1c67bf33609"));
+    ASSERT_TRUE(shared);
+    EXPECT_EQ(to_hex(shared->reveal()),
+              "07fff4181ac6cc95ec1c16a94a0f74d12da232ce40a77552281d282bb60c0b56fd2464c335543936521c"
+              "24403085d59a449a5037514a879d");
+}
+
 Bytes modulus_of(KeMethod method) {
     const BigNumber p(method == KeMethod::modp1536   ? BN_get_rfc3526_prime_1536(nullptr)
                       : method == KeMethod::modp2048 ? BN_get_rfc3526_prime_2048(nullptr)
                       : method == KeMethod::modp3072 ? BN_get_rfc3526_prime_3072(nullptr)
-                                                     : BN_get_rfc3526_prime_4096(nullptr));
+                      : method == KeMethod::modp4096 ? BN_get_rfc3526_prime_4096(nullptr)
+                      : method == KeMethod::modp6144 ? BN_get_rfc3526_prime_6144(nullptr)
+                                                     : BN_get_rfc3526_prime_8192(nullptr));
     Bytes bytes(static_cast<std::size_t>(BN_num_bytes(p.get())));
     BN_bn2bin(p.get(), bytes.data());
     return bytes;
@@ -147,8 +201,8 @@ Bytes modulus_of(KeMethod method) {
 
 TEST(KeyExchange, ModpValuesOutsideTwoToPMinusTwoAreRefused) {
     SeededRandom random(5);
-    for (const KeMethod method :
-         {KeMethod::modp1536, KeMethod::modp2048, KeMethod::modp3072, KeMethod::modp4096}) {
+    for (const KeMethod method : {KeMethod::modp1536, KeMethod::modp2048, KeMethod::modp3072,
+                                  KeMethod::modp4096, KeMethod::modp6144, KeMethod::modp8192}) {
         const auto ours = made(method, random);
         const Bytes p = modulus_of(method);
         Bytes value(p.size());
@@ -221,10 +275,10 @@ LibraryDh library_dh(const char* group, ByteView peer_public) {
 
 TEST(KeyExchange, ModpAgreesWithTheLibrarysOwnDh) {
     SeededRandom random(6);
-    const std::pair<KeMethod, const char*> groups[] = {{KeMethod::modp1536, "modp_1536"},
-                                                       {KeMethod::modp2048, "modp_2048"},
-                                                       {KeMethod::modp3072, "modp_3072"},
-                                                       {KeMethod::modp4096, "modp_4096"}};
+    const std::pair<KeMethod, const char*> groups[] = {
+        {KeMethod::modp1536, "modp_1536"}, {KeMethod::modp2048, "modp_2048"},
+        {KeMethod::modp3072, "modp_3072"}, {KeMethod::modp4096, "modp_4096"},
+        {KeMethod::modp6144, "modp_6144"}, {KeMethod::modp8192, "modp_8192"}};
     for (const auto& [method, group] : groups) {
         const auto ours = made(method, random);
         const LibraryDh theirs = library_dh(group, ours->public_value());

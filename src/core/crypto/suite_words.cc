@@ -65,7 +65,14 @@ constexpr std::array ke_words{
     Word<KeMethod>{"modp2048", KeMethod::modp2048},
     Word<KeMethod>{"modp3072", KeMethod::modp3072},
     Word<KeMethod>{"modp4096", KeMethod::modp4096},
+    Word<KeMethod>{"modp6144", KeMethod::modp6144},
+    Word<KeMethod>{"modp8192", KeMethod::modp8192},
+    Word<KeMethod>{"x448", KeMethod::curve448},
+    Word<KeMethod>{"mlkem512", KeMethod::ml_kem_512},
+    Word<KeMethod>{"mlkem768", KeMethod::ml_kem_768},
+    Word<KeMethod>{"mlkem1024", KeMethod::ml_kem_1024},
     Word<KeMethod>{"curve25519", KeMethod::curve25519},
+    Word<KeMethod>{"curve448", KeMethod::curve448},
 };
 constexpr std::array sn_words{
     Word<SnId>{"noesn", SnId::sequential_32},

@@ -80,22 +80,6 @@ bool supported(PrfId prf) {
     return prf_size(prf) != 0;
 }
 
-bool supported(KeMethod method) {
-    switch (method) {
-        case KeMethod::modp1536:
-        case KeMethod::modp2048:
-        case KeMethod::modp3072:
-        case KeMethod::modp4096:
-        case KeMethod::ecp256:
-        case KeMethod::ecp384:
-        case KeMethod::ecp521:
-        case KeMethod::curve25519:
-            return true;
-        default:
-            return false;
-    }
-}
-
 std::size_t encr_key_size(const CipherSuite& suite) {
     check(supported(suite), "key size of an unsupported cipher");
     if (suite.encr == EncrId::chacha20_poly1305) {

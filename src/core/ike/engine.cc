@@ -64,6 +64,8 @@ const char* name(EventKind kind) {
             return "peer_unreachable";
         case EventKind::cookie_demanded:
             return "cookie_demanded";
+        case EventKind::weak_algorithm:
+            return "weak_algorithm";
     }
     return "unknown";
 }

@@ -142,6 +142,7 @@ enum class EventKind : std::uint8_t {
     retransmission,
     peer_unreachable,
     cookie_demanded,
+    weak_algorithm,  // broken, but the tunnel allows it
 };
 [[nodiscard]] const char* name(EventKind kind);
 struct EngineEvent {

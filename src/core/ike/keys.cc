@@ -88,10 +88,10 @@ ChildKeyPair derive_child_keys(crypto::PrfId prf, const crypto::CipherSuite& sui
     return keys;
 }
 
-Bytes auth_octets(crypto::PrfId prf, ByteView own_first_message, ByteView other_nonce,
-                  ByteView sk_p, ByteView rest_of_id_payload) {
-    const Secret maced_id = crypto::prf(prf, sk_p, {rest_of_id_payload});
-    return concat({own_first_message, other_nonce, maced_id.reveal()});
+Bytes auth_octets(crypto::PrfId prf, const AuthInput& input) {
+    const Secret maced_id = crypto::prf(prf, input.sk_p, {input.rest_of_id_payload});
+    return concat(
+        {input.own_first_message, input.other_nonce, maced_id.reveal(), input.intermediate});
 }
 
 Secret psk_auth(crypto::PrfId prf, ByteView psk, ByteView octets) {

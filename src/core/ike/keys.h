@@ -46,10 +46,18 @@ struct ChildKeyPair {
                                              ByteView sk_d, NoncePair nonces,
                                              ByteView shared_secret);
 
+/// What one side's AUTH covers.
+struct AuthInput {
+    ByteView own_first_message;
+    ByteView other_nonce;
+    ByteView sk_p;
+    ByteView rest_of_id_payload;
+    /// IntAuth_i | IntAuth_r | IKE_AUTH_MID (RFC 9242 3.3.2); empty without IKE_INTERMEDIATE.
+    ByteView intermediate = {};
+};
 /// The octets that one side signs: RealMessage | NonceOther | prf(SK_p, RestOfIDPayload) (RFC
-/// 7296 2.15).
-[[nodiscard]] Bytes auth_octets(crypto::PrfId prf, ByteView own_first_message, ByteView other_nonce,
-                                ByteView sk_p, ByteView rest_of_id_payload);
+/// 7296 2.15), and what intermediate exchanges add.
+[[nodiscard]] Bytes auth_octets(crypto::PrfId prf, const AuthInput& input);
 /// AUTH = prf( prf(Shared Secret, "Key Pad for IKEv2"), octets )
 [[nodiscard]] Secret psk_auth(crypto::PrfId prf, ByteView psk, ByteView octets);
 

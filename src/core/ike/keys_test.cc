@@ -126,10 +126,10 @@ private:
         const Bytes id = concat(
             {Bytes{2, 0, 0, 0}, as_bytes(initiator ? "initiator.example" : "responder.example")});
         const std::size_t mac = crypto::prf_output_size(prf_);
-        EXPECT_EQ(auth_octets(prf_, ByteView(octets).first(octets.size() - 32 - mac),
+        const AuthInput input{ByteView(octets).first(octets.size() - 32 - mac),
                               ByteView(octets).subspan(octets.size() - 32 - mac, 32),
-                              (initiator ? keys_.pi : keys_.pr).reveal(), id),
-                  octets);
+                              (initiator ? keys_.pi : keys_.pr).reveal(), id};
+        EXPECT_EQ(auth_octets(prf_, input), octets);
         ++auths;
     }
 

@@ -64,17 +64,15 @@ std::optional<Response> make_response(Random& random, KeMethod method,
     if (method == KeMethod::none) {
         return response;
     }
-    const auto ours = crypto::KeyExchange::generate(method, random);
-    if (!ours || theirs == nullptr || theirs->method != method) {
+    if (theirs == nullptr || theirs->method != method) {
         return std::nullopt;
     }
-    auto shared = (*ours)->shared_secret(theirs->data);
-    if (!shared) {
+    auto agreed = crypto::KeyExchange::respond(method, theirs->data, random);
+    if (!agreed) {
         return std::nullopt;
     }
-    response.shared = std::move(*shared);
-    response.payloads.push_back(
-        {wire::ike::KeyExchange{method, to_bytes((*ours)->public_value())}});
+    response.shared = std::move(agreed->shared_secret);
+    response.payloads.push_back({wire::ike::KeyExchange{method, std::move(agreed->public_value)}});
     return response;
 }
 

@@ -138,13 +138,6 @@ std::string about(const Session& session) {
            "_i " + hex(spis.responder) + "_r";
 }
 
-template <class... Args>
-std::string formatted(const char* format, Args... args) {
-    std::array<char, 32> buffer{};
-    const int size = std::snprintf(buffer.data(), buffer.size(), format, args...);
-    return {buffer.data(), static_cast<std::size_t>(std::max(size, 0))};
-}
-
 }  // namespace
 
 void report(Context& context, const Session& session, EventKind kind, const std::string& text,
@@ -205,14 +198,6 @@ std::string describe_accepted(const std::vector<const sa::TunnelRecord*>& tunnel
                 " accepts " + describe(tunnels[i]->ike_suites);
     }
     return text;
-}
-
-std::string hex(IkeSpi spi) {
-    return formatted("%016llx", static_cast<unsigned long long>(spi.value()));
-}
-
-std::string hex(EspSpi spi) {
-    return formatted("%08x", static_cast<unsigned>(spi.value()));
 }
 
 }  // namespace anyswan::ike

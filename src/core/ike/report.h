@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/spi.h"
 #include "core/ike/session.h"
 
 namespace anyswan::ike {
@@ -28,7 +29,5 @@ void report(Context& context, const Endpoint& remote, IkeSpi peer_spi, EventKind
 [[nodiscard]] std::string describe(const std::vector<wire::ike::TrafficSelector>& selectors);
 /// "tunnel acme/hq accepts ...; tunnel acme/dc accepts ..." (a few of them).
 [[nodiscard]] std::string describe_accepted(const std::vector<const sa::TunnelRecord*>& tunnels);
-[[nodiscard]] std::string hex(IkeSpi spi);
-[[nodiscard]] std::string hex(EspSpi spi);
 
 }  // namespace anyswan::ike

@@ -31,6 +31,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/ike/auth/terms.h"
 #include "core/ike/tasks.h"
 
 namespace anyswan::ike {
@@ -52,6 +53,7 @@ struct AuthSent {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;              // of the responder
     EspSpi inbound_spi;             // offered
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
@@ -62,6 +64,7 @@ struct HalfOpen {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;  // of the initiator
     Instant expires;
 };
 

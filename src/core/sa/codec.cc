@@ -17,7 +17,11 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     put(record.remote_id, *message.mutable_remote_id());
     if (!record.ended) {
         put_bytes(record.psk.reveal(), *message.mutable_psk());
+        if (record.credentials != Credentials{}) {
+            put(record.credentials, *message.mutable_credentials());
+        }
     }
+    put_texts(record.allow_weak, *message.mutable_allow_weak());
     put_list(record.remote_addresses, *message.mutable_remote_addresses());
     put_list(record.ike_suites, *message.mutable_ike_suites());
     put_list(record.esp_suites, *message.mutable_esp_suites());
@@ -47,6 +51,8 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     // Suites of a later release are kept as numbers: negotiation passes over what it can't run.
     return get(message.id(), record.id) && get(message.local_id(), record.local_id) &&
            get(message.remote_id(), record.remote_id) && get_secret(message.psk(), record.psk) &&
+           get(message.credentials(), record.credentials) &&
+           get_texts(message.allow_weak(), record.allow_weak) &&
            get_list(message.remote_addresses(), record.remote_addresses) &&
            get_list(message.ike_suites(), record.ike_suites) &&
            get_list(message.esp_suites(), record.esp_suites) &&

@@ -191,6 +191,21 @@ bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
            get_secret(message.seed(), value.seed) && value.rival_nonce.size() <= blob_size_max;
 }
 
+void put_texts(const std::vector<std::string>& values,
+               google::protobuf::RepeatedPtrField<std::string>& list) {
+    for (const std::string& value : values) {
+        list.Add(std::string(value));
+    }
+}
+
+bool get_texts(const google::protobuf::RepeatedPtrField<std::string>& list,
+               std::vector<std::string>& values) {
+    return static_cast<std::size_t>(list.size()) <= list_size_max &&
+           std::all_of(list.begin(), list.end(), [&values](const std::string& text) {
+               return get_text(text, values.emplace_back());
+           });
+}
+
 bool get_address(const std::string& field, IpAddress& value) {
     const std::optional<IpAddress> address = IpAddress::from_bytes(bytes_of(field));
     value = address.value_or(IpAddress());

@@ -2,8 +2,8 @@
 #include "core/sa/records.h"
 
 #include <algorithm>
-#include <cinttypes>
-#include <cstdio>
+
+#include "base/spi.h"
 
 namespace anyswan::sa {
 
@@ -16,18 +16,6 @@ bool is_name(std::string_view text) {
            std::all_of(text.begin(), text.end(), [](char c) {
                return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
            });
-}
-
-std::string hex32(std::uint32_t value) {
-    char text[9];
-    std::snprintf(text, sizeof text, "%08" PRIx32, value);
-    return text;
-}
-
-std::string hex64(std::uint64_t value) {
-    char text[17];
-    std::snprintf(text, sizeof text, "%016" PRIx64, value);
-    return text;
 }
 
 }  // namespace
@@ -65,6 +53,8 @@ TunnelRecord TunnelRecord::clone() const {
         .local_id = local_id,
         .remote_id = remote_id,
         .psk = psk.clone(),
+        .credentials = credentials.clone(),
+        .allow_weak = allow_weak,
         .remote_addresses = remote_addresses,
         .ike_suites = ike_suites,
         .esp_suites = esp_suites,
@@ -81,6 +71,10 @@ TunnelRecord TunnelRecord::clone() const {
         .initiate = initiate,
         .ended = ended,
     };
+}
+
+bool TunnelRecord::allows_weak(std::string_view what) const {
+    return std::find(allow_weak.begin(), allow_weak.end(), what) != allow_weak.end();
 }
 
 ChildSaRecord ChildSaRecord::clone() const {
@@ -146,11 +140,11 @@ std::string tunnel_key(const TunnelId& id) {
 }
 
 std::string child_sa_key(EspSpi inbound) {
-    return "child/" + hex32(inbound.value());
+    return "child/" + hex(inbound);
 }
 
 std::string endpoint_key(IkeSpi ours) {
-    return "endpoint/" + hex64(ours.value());
+    return "endpoint/" + hex(ours);
 }
 
 std::string edge_key(std::string_view name) {
@@ -158,7 +152,7 @@ std::string edge_key(std::string_view name) {
 }
 
 std::string ike_sa_key(IkeSpi ours) {
-    return "ike/" + hex64(ours.value());
+    return "ike/" + hex(ours);
 }
 
 std::string incarnation_key(Incarnation number) {
@@ -170,7 +164,7 @@ std::string spi_block_key(std::uint32_t block) {
 }
 
 std::string sequence_lease_key(EspSpi inbound) {
-    return "sequence/" + hex32(inbound.value());
+    return "sequence/" + hex(inbound);
 }
 
 }  // namespace anyswan::sa

@@ -18,6 +18,7 @@
 #include "base/strong.h"
 #include "base/time.h"
 #include "core/crypto/suites.h"
+#include "core/sa/credentials.h"
 #include "core/wire/ike/payloads.h"
 
 namespace anyswan::sa {
@@ -50,8 +51,13 @@ enum class NatTraversal : std::uint8_t {
 struct TunnelRecord {
     TunnelId id;
     wire::ike::Identification local_id;
+    /// What the peer must call itself, or a pattern: "*", "*.branch.example", "*@example.com", a
+    /// distinguished name with "*" as values (core/ike/auth/identity.h).
     wire::ike::Identification remote_id;
     Secret psk;
+    Credentials credentials;
+    /// Broken algorithms that this tunnel accepts nevertheless: "sha1-signatures".
+    std::vector<std::string> allow_weak;
     /// Where the peer must come from; empty: anywhere. The initiator's remote address is the first.
     std::vector<IpPrefix> remote_addresses;
     std::vector<crypto::IkeSuite> ike_suites;  // in order of preference
@@ -71,6 +77,7 @@ struct TunnelRecord {
     bool ended = false;                  // a tombstone: deleted by the operator, psk empty
 
     [[nodiscard]] TunnelRecord clone() const;
+    [[nodiscard]] bool allows_weak(std::string_view what) const;
     bool operator==(const TunnelRecord&) const = default;
 };
 

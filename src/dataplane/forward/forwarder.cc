@@ -93,6 +93,7 @@ void Forwarder::receive_run(Sa& sa, std::span<OuterPacket> packets, const Now& n
             follow_peer(sa, packets[i], now, out);
         }
         if (opened_[i].authentic) {
+            sa.waits_for.reset();  // the peer has our response, it uses this SA
             mark_used(sa);
         }
         if (opened_[i].drop) {
@@ -160,6 +161,14 @@ void Forwarder::tick(const Now& now, ForwarderOutput& out) {
         }
         ask_for_sequence(*sa, now.instant, out);
         return false;
+    });
+    std::erase_if(draining_sas_, [&](EspSpi spi) {
+        const Sa* sa = sas_.find(spi);
+        if (sa != nullptr && *sa->draining_until > now.instant) {
+            return false;
+        }
+        (void)remove_sa(spi);  // nothing waits on an SA that drains
+        return true;
     });
     if (!reported_) {
         reported_ = now.instant;

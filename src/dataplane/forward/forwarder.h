@@ -107,6 +107,7 @@ private:
     void on(const RevokeSequence& change, const Now& now, ForwarderOutput& out);
     void on(const DenySpi& change, const Now& now, ForwarderOutput& out);
     [[nodiscard]] std::vector<esp::Packet> remove_sa(EspSpi spi);
+    [[nodiscard]] std::vector<esp::Packet> take_waiting(Sa& sa);
     [[nodiscard]] Domain* domain_of(const std::string& account);
 
     // Inbound (forwarder.cc).
@@ -123,6 +124,8 @@ private:
     [[nodiscard]] Expected<Sa*, esp::DropReason> choose_sa(const std::vector<Tunnel*>& tunnels,
                                                            const wire::ip::IpView& packet,
                                                            const Now& now);
+    [[nodiscard]] bool must_wait(const Sa& sa, const wire::ip::IpView& packet,
+                                 const Now& now) const;
     void answer_too_big(const Domain& domain, const esp::Packet& packet,
                         const wire::ip::IpView& view, ForwarderOutput& out);
     void seal_run(Sa& sa, std::span<esp::Packet> packets, std::span<const Routed> routed,
@@ -150,8 +153,9 @@ private:
     std::unordered_map<DomainId, Domain*> domains_by_id_;
     DomainId next_domain_{1};
     std::size_t waiting_count_ = 0;
-    /// SAs with packets waiting, with usage to report, with a move to report.
+    /// SAs with packets waiting, that drain, with usage to report, with a move to report.
     std::vector<EspSpi> waiting_sas_;
+    std::vector<EspSpi> draining_sas_;
     std::vector<EspSpi> used_sas_;
     std::vector<EspSpi> moved_sas_;
     std::optional<Instant> reported_;

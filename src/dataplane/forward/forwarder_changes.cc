@@ -76,25 +76,35 @@ void Forwarder::on(const InstallSa& change, const Now& now, ForwarderOutput& out
 
 /// Takes the SA out; what waited for its numbers is handed back.
 std::vector<esp::Packet> Forwarder::remove_sa(EspSpi spi) {
-    std::vector<esp::Packet> packets;
     const std::unique_ptr<Sa> sa = sas_.remove(spi);
-    if (sa != nullptr) {
-        for (WaitingPacket& waiting : sa->waiting) {
-            packets.push_back(std::move(waiting.packet));
-        }
-        waiting_count_ -= packets.size();
+    return sa == nullptr ? std::vector<esp::Packet>{} : take_waiting(*sa);
+}
+
+/// The packets that wait for numbers of this SA, in order.
+std::vector<esp::Packet> Forwarder::take_waiting(Sa& sa) {
+    std::vector<esp::Packet> packets;
+    for (WaitingPacket& waiting : sa.waiting) {
+        packets.push_back(std::move(waiting.packet));
     }
+    waiting_count_ -= packets.size();
+    sa.waiting.clear();
     return packets;
 }
 
 void Forwarder::on(const RemoveSa& change, const Now& now, ForwarderOutput& out) {
-    const Sa* sa = sas_.find(change.inbound_spi);
+    Sa* sa = sas_.find(change.inbound_spi);
     if (sa == nullptr) {
         held_.deny(change.inbound_spi, now.instant);  // it was ended before it came here
         return;
     }
     const DomainId domain = sa->domain;
-    std::vector<esp::Packet> waiting = remove_sa(change.inbound_spi);
+    std::vector<esp::Packet> waiting = take_waiting(*sa);
+    if (!change.drain) {
+        (void)remove_sa(change.inbound_spi);
+    } else if (!sa->draining_until) {
+        sa->draining_until = now.instant + drain_time;
+        draining_sas_.push_back(change.inbound_spi);
+    }
     send(domain, waiting, now, out);  // by another SA of the tunnel, if there is one
 }
 

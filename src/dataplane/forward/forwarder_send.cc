@@ -74,12 +74,26 @@ Forwarder::Routed Forwarder::route(Domain& domain, Packet& packet, const Now& no
     return {*sa, view->traffic_class};
 }
 
+/// RFC 7296 2.8: an SA that the peer asked for is used once the peer shows that it has it; until
+/// then by the one it replaces, as long as that can carry the packet.
+bool Forwarder::must_wait(const Sa& sa, const IpView& packet, const Now& now) const {
+    if (!sa.waits_for) {
+        return false;
+    }
+    Sa* before = sas_.find(*sa.waits_for);
+    return before != nullptr && !before->draining_until && !before->expired(now.wall) &&
+           before->outbound.covers(packet) && !before->outbound.sequence().exhausted();
+}
+
 /// The newest usable SA of the first tunnel that has one; or the reason that says most.
 Expected<Sa*, DropReason> Forwarder::choose_sa(const std::vector<Tunnel*>& tunnels,
                                                const IpView& packet, const Now& now) {
     DropReason reason = DropReason::no_sa;
     for (const Tunnel* tunnel : tunnels) {
         for (Sa* sa : tunnel->newest_first) {
+            if (sa->draining_until || must_wait(*sa, packet, now)) {
+                continue;
+            }
             if (!sa->outbound.covers(packet)) {
                 reason = reason == DropReason::no_sa ? DropReason::outbound_selector : reason;
             } else if (sa->expired(now.wall)) {

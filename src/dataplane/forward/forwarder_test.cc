@@ -73,6 +73,12 @@ protected:
         });
         return taken;
     }
+    /// The SPI of the only packet that left since the last call.
+    EspSpi sent_on() {
+        const auto sent = driver_.take_outer();
+        EXPECT_EQ(sent.size(), 1U);
+        return sent.empty() ? EspSpi(0) : wire::esp::read_header(sent[0].packet.bytes())->spi;
+    }
     std::uint64_t counter(const std::string& name) { return driver_.counters().at(name); }
     /// The inner packets that reached the peer, in order.
     std::vector<Bytes> at_peer(Peer& peer) {
@@ -116,6 +122,67 @@ TEST_F(ForwarderTest, TheNewestSaSends) {
     send(out_);
     EXPECT_EQ(wire::esp::read_header(driver_.take_outer()[0].packet.bytes())->spi,
               old_one.outbound_spi);
+}
+
+TEST_F(ForwarderTest, AnSaThatThePeerAskedForIsSentOnOnceThePeerUsesIt) {
+    const auto before = record_at(0x1000, 1);
+    auto after = record_at(0x2000, 2);
+    after.replaces = before.inbound_spi;
+    after.outbound_waits = true;
+    apply(install(before), grant(before.inbound_spi, 1, many), install(after),
+          grant(after.inbound_spi, 1, many));
+    send(out_);
+    EXPECT_EQ(sent_on(), before.outbound_spi);
+    Peer peer(after);
+    receive(peer.seal(1, in_));
+    send(out_);
+    EXPECT_EQ(sent_on(), after.outbound_spi);
+}
+
+TEST_F(ForwarderTest, AnSaStopsWaitingWhenItsPredecessorCannotSend) {
+    auto before = record_at(0x1000, 1);
+    before.remote_ts = esp::testing::selectors({"10.2.7.0/24"});  // not out_'s destination
+    auto after = record_at(0x2000, 2);
+    after.replaces = before.inbound_spi;
+    after.outbound_waits = true;
+    auto last = record_at(0x3000, 3);
+    last.replaces = after.inbound_spi;
+    last.outbound_waits = true;
+    for (const auto* record : {&before, &after, &last}) {
+        apply(install(*record), grant(record->inbound_spi, 1, many));
+    }
+    send(out_);
+    EXPECT_EQ(sent_on(), after.outbound_spi) << "the predecessor doesn't cover the packet";
+    apply(RemoveSa{after.inbound_spi, true});
+    send(out_);
+    EXPECT_EQ(sent_on(), last.outbound_spi) << "the predecessor drains";
+}
+
+TEST_F(ForwarderTest, AReplacedSaReceivesForAWhile) {
+    const auto before = record_at(0x1000, 1);
+    const auto after = record_at(0x2000, 2);
+    Peer peer(before);
+    apply(install(before), grant(before.inbound_spi, 1, many));
+    apply(RemoveSa{before.inbound_spi, true});
+    send(out_);
+    EXPECT_TRUE(driver_.take_outer().empty()) << "nothing is sent on it";
+    apply(RemoveSa{before.inbound_spi, true});  // comes by two ways
+    wait(drain_time - tick_interval);
+    receive(peer.seal(2, in_));
+    EXPECT_EQ(driver_.take_inner().size(), 1U);
+    wait(2 * tick_interval);
+    receive(peer.seal(3, in_));
+    EXPECT_TRUE(driver_.take_inner().empty());
+    EXPECT_EQ(counter("held_unknown_spi"), 1U) << "it is gone";
+}
+
+TEST_F(ForwarderTest, ARevokedSaIsCutOffEvenWhileItDrains) {
+    const auto record = record_at(0x1000, 1);
+    Peer peer(record);
+    apply(install(record), RemoveSa{record.inbound_spi, true}, RemoveSa{record.inbound_spi});
+    receive(peer.seal(4, in_));
+    EXPECT_TRUE(driver_.take_inner().empty());
+    wait(2 * drain_time);
 }
 
 TEST_F(ForwarderTest, EqualAgeIsDecidedBySpi) {

@@ -21,6 +21,9 @@ inline constexpr Duration waiting_max = 1s;
 /// NeedSequence is repeated after this, as long as packets wait.
 inline constexpr Duration need_sequence_interval = 200ms;
 
+/// How long an SA that was replaced still receives: longer than packets stay under way.
+inline constexpr Duration drain_time = 5s;
+
 /// Usage reports, and EndpointMoved of one IKE SA, come at most this often.
 inline constexpr Duration report_interval = 1s;
 

@@ -31,17 +31,19 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
     if (!outbound) {
         return Unexpected<Error>{outbound.error()};
     }
-    auto made = std::make_unique<Sa>(Sa{.inbound = std::move(*inbound),
-                                        .outbound = std::move(*outbound),
-                                        .inbound_spi = record.inbound_spi,
-                                        .ike_spi = record.ike_spi,
-                                        .domain = domain,
-                                        .tunnel = &tunnel(record.tunnel),
-                                        .published_at = record.published_at,
-                                        .expires_at = record.expires_at,
-                                        .local = install.local,
-                                        .remote = install.remote,
-                                        .udp_encapsulation = install.udp_encapsulation});
+    auto made = std::make_unique<Sa>(
+        Sa{.inbound = std::move(*inbound),
+           .outbound = std::move(*outbound),
+           .inbound_spi = record.inbound_spi,
+           .ike_spi = record.ike_spi,
+           .domain = domain,
+           .tunnel = &tunnel(record.tunnel),
+           .published_at = record.published_at,
+           .expires_at = record.expires_at,
+           .waits_for = record.outbound_waits ? std::optional(record.replaces) : std::nullopt,
+           .local = install.local,
+           .remote = install.remote,
+           .udp_encapsulation = install.udp_encapsulation});
     Sa* sa = made.get();
     check(by_spi_.try_emplace(sa->inbound_spi, std::move(made)).second, "SPI installed twice");
     by_ike_spi_[sa->ike_spi].push_back(sa);

@@ -37,6 +37,10 @@ struct Sa {
     Tunnel* tunnel = nullptr;
     WallTime published_at;
     WallTime expires_at;  // 0: never
+    /// Set: not to be sent on while that SA can be. Cleared by the first packet that comes in.
+    std::optional<EspSpi> waits_for{};
+    /// Set: replaced, inbound only, gone then.
+    std::optional<Instant> draining_until{};
 
     Endpoint local;
     Endpoint remote;

@@ -11,20 +11,20 @@
 //
 // What a request meets when we are in the middle of something ourselves (RFC 7296 2.25):
 //
-//   the peer asks to       | while our ... is under way         | we
-//   -----------------------+------------------------------------+-------------------------------------
-//   create a Child SA      | rekey or end of the IKE SA         | TEMPORARY_FAILURE
-//                          | anything else                      | do it
-//   rekey a Child SA       | rekey or end of the IKE SA         | TEMPORARY_FAILURE
-//                          | DELETE of that Child SA            | TEMPORARY_FAILURE
-//                          | rekey of that Child SA             | do it, and note a rival: see
-//                          below | (we have no such Child SA)         | CHILD_SA_NOT_FOUND
-//   delete a Child SA      | DELETE of that Child SA            | do it, answer without it (1.4.1)
-//                          | rekey of that Child SA or IKE SA   | do it
-//   rekey the IKE SA       | Child SA's creation, rekey, DELETE | TEMPORARY_FAILURE
-//                          | end of the IKE SA                  | TEMPORARY_FAILURE
-//                          | rekey of the IKE SA                | do it, and note a rival
-//   delete the IKE SA      | anything                           | do it, forget ours
+//   the peer asks to    | while our ... is under way         | we
+//   --------------------+------------------------------------+----------------------------------
+//   create a Child SA   | rekey or end of the IKE SA         | TEMPORARY_FAILURE
+//                       | anything else                      | do it
+//   rekey a Child SA    | rekey or end of the IKE SA         | TEMPORARY_FAILURE
+//                       | DELETE of that Child SA            | TEMPORARY_FAILURE
+//                       | rekey of that Child SA             | do it, and note a rival: see below
+//                       | (we have no such Child SA)         | CHILD_SA_NOT_FOUND
+//   delete a Child SA   | DELETE of that Child SA            | do it, answer without it (1.4.1)
+//                       | rekey of that Child SA or IKE SA   | do it
+//   rekey the IKE SA    | Child SA's creation, rekey, DELETE | TEMPORARY_FAILURE
+//                       | end of the IKE SA                  | TEMPORARY_FAILURE
+//                       | rekey of the IKE SA                | do it, and note a rival
+//   delete the IKE SA   | anything                           | do it, forget ours
 //
 // Two rekeys of one Child SA at once leave two new ones, rivals. "If redundant SAs are created
 // though such a collision, the SA created with the lowest of the four nonces used in the two
@@ -165,8 +165,7 @@ void answer_child(Session& session, Context& context, const Inbound& in) {
     auto accepted = accept_child(context, *tunnel, *offer, ChildStage::later);
     if (!accepted) {
         const ChildRefusal& why = accepted.error();
-        return send_refusal(session, context, in,
-                            {{{}, {}, why.notify, why.data}, why.why});
+        return send_refusal(session, context, in, {{{}, {}, why.notify, why.data}, why.why});
     }
     const auto response = make_response(context.random, accepted->agreement.suite.ke, offer->ke);
     if (!response) {

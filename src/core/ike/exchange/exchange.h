@@ -32,6 +32,7 @@ struct Start {
     Bytes nonce_i;
     Bytes nonce_r;
     Bytes init_request;
+    Terms terms;
 };
 void start(Session& session, Context& context, Start start);
 void on_response(Session& session, Context& context, const Inbound& in);

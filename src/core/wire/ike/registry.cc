@@ -104,10 +104,14 @@ constexpr Entry<KeMethod> ke_methods[] = {
     {KeMethod::modp2048, "2048-bit MODP Group"},
     {KeMethod::modp3072, "3072-bit MODP Group"},
     {KeMethod::modp4096, "4096-bit MODP Group"},
+    {KeMethod::modp6144, "6144-bit MODP Group"},
+    {KeMethod::modp8192, "8192-bit MODP Group"},
     {KeMethod::ecp256, "256-bit random ECP group"},
     {KeMethod::ecp384, "384-bit random ECP group"},
     {KeMethod::ecp521, "521-bit random ECP group"},
     {KeMethod::curve25519, "Curve25519"},
+    {KeMethod::curve448, "Curve448"},
+    {KeMethod::ml_kem_512, "ml-kem-512"},
     {KeMethod::ml_kem_768, "ml-kem-768"},
     {KeMethod::ml_kem_1024, "ml-kem-1024"},
 };
@@ -134,6 +138,19 @@ constexpr Entry<AuthMethod> auth_methods[] = {
     {AuthMethod::ecdsa_sha512_p521, "ECDSA with SHA-512 on the P-521 curve"},
     {AuthMethod::null, "NULL Authentication"},
     {AuthMethod::digital_signature, "Digital Signature"},
+};
+
+constexpr Entry<CertEncoding> cert_encodings[] = {
+    {CertEncoding::x509_signature, "X.509 Certificate - Signature"},
+    {CertEncoding::crl, "Certificate Revocation List"},
+    {CertEncoding::hash_and_url_x509, "Hash and URL of X.509 certificate"},
+    {CertEncoding::hash_and_url_bundle, "Hash and URL of X.509 bundle"},
+    {CertEncoding::raw_public_key, "Raw Public Key"},
+};
+
+constexpr Entry<HashId> hashes[] = {
+    {HashId::sha1, "SHA1"},         {HashId::sha2_256, "SHA2-256"}, {HashId::sha2_384, "SHA2-384"},
+    {HashId::sha2_512, "SHA2-512"}, {HashId::identity, "Identity"},
 };
 
 constexpr Entry<NotifyType> notify_types[] = {
@@ -235,6 +252,12 @@ std::string name(IdType value) {
 }
 std::string name(AuthMethod value) {
     return look_up(auth_methods, value);
+}
+std::string name(CertEncoding value) {
+    return look_up(cert_encodings, value);
+}
+std::string name(HashId value) {
+    return look_up(hashes, value);
 }
 std::string name(NotifyType value) {
     return look_up(notify_types, value);

@@ -93,10 +93,14 @@ enum class KeMethod : std::uint16_t {
     modp2048 = 14,
     modp3072 = 15,
     modp4096 = 16,
+    modp6144 = 17,
+    modp8192 = 18,
     ecp256 = 19,
     ecp384 = 20,
     ecp521 = 21,
     curve25519 = 31,
+    curve448 = 32,
+    ml_kem_512 = 35,
     ml_kem_768 = 36,
     ml_kem_1024 = 37,
 };
@@ -127,6 +131,24 @@ enum class AuthMethod : std::uint8_t {
     ecdsa_sha512_p521 = 11,
     null = 13,
     digital_signature = 14,
+};
+
+/// Encodings of CERT and CERTREQ (RFC 7296 3.6).
+enum class CertEncoding : std::uint8_t {
+    x509_signature = 4,
+    crl = 7,
+    hash_and_url_x509 = 12,
+    hash_and_url_bundle = 13,
+    raw_public_key = 15,
+};
+
+/// "IKEv2 Hash Algorithms" (RFC 7427, RFC 8420), of SIGNATURE_HASH_ALGORITHMS.
+enum class HashId : std::uint16_t {
+    sha1 = 1,
+    sha2_256 = 2,
+    sha2_384 = 3,
+    sha2_512 = 4,
+    identity = 5,
 };
 
 enum class TsType : std::uint8_t { ipv4_addr_range = 7, ipv6_addr_range = 8 };
@@ -216,6 +238,8 @@ enum class NotifyType : std::uint16_t {
 [[nodiscard]] std::string name(SnId value);
 [[nodiscard]] std::string name(IdType value);
 [[nodiscard]] std::string name(AuthMethod value);
+[[nodiscard]] std::string name(CertEncoding value);
+[[nodiscard]] std::string name(HashId value);
 [[nodiscard]] std::string name(NotifyType value);
 
 }  // namespace anyswan::wire::ike

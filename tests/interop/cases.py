@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rows of the matrix. A case says what is configured and which steps are played; nothing else varies."""
+
+from dataclasses import dataclass, field
+
+import steps
+from anylab.peers.base import KEY_EXCHANGES
+
+BOTH = ("responder", "initiator")
+IKE, ESP = "aes256gcm16-prfsha256-x25519", "aes256gcm16"
+
+
+@dataclass(frozen=True)
+class Case:
+    """All of it in our words; `auth` is (ours, theirs). `needs` are words a peer may not know (Peer.cannot)."""
+
+    name: str
+    group: str
+    title: str
+    ike: str = IKE
+    esp: str = ESP
+    peer_ike: tuple = ()  # where the peer's proposals differ from ours
+    peer_esp: tuple = ()
+    auth: tuple = ("psk", "psk")
+    outer: int = 4
+    inner: tuple = (4,)
+    nat: bool = False
+    encap: bool = False
+    mobike: bool = False
+    fragment: str = "yes"
+    fragment_size: int = 0
+    childless: bool = False
+    cookie: bool = False
+    ppk: bool = False
+    children: int = 1
+    peer_dpd_s: int = 0
+    ours: tuple = ()  # further lines of our tunnel
+    peer_extra: dict = field(default_factory=dict)
+    steps: tuple = steps.TUNNEL
+    roles: tuple = BOTH
+    needs: tuple = ()
+    pending: str = ""  # what of ours is not built yet: the row's failure is known, its success ends the mark
+    pending_as: tuple = BOTH  # in which of our roles
+
+    def words(self):
+        """Everything a peer may be unable to do."""
+        words = set(self.needs) | set(self.ike.split("-")) | {f"esp-{word}" for word in self.esp.split("-")}
+        words |= {f"auth-{kind}" for kind in self.auth}
+        for flag in ("nat", "encap", "mobike", "childless", "cookie", "ppk"):
+            if getattr(self, flag):
+                words.add(flag)
+        if self.outer == 6:
+            words.add("ipv6")
+        return words
+
+
+def key_exchanges():
+    for ke in KEY_EXCHANGES:
+        yield Case(f"ke-{ke}", "Key exchange", ke, ike=f"aes256gcm16-prfsha256-{ke}")
+    yield Case("ke-wrong-guess", "Key exchange", "wrong first guess (INVALID_KE_PAYLOAD)",
+               peer_ike=("aes256gcm16-prfsha256-ecp256", IKE), roles=("responder",))
+
+
+def ike_ciphers():
+    for cipher in ("aes128gcm16-prfsha256", "aes256gcm16-prfsha384", "aes256gcm16-prfsha512", "chacha20poly1305-prfsha256",
+                   "aes128-sha256", "aes256-sha256", "aes256-sha384", "aes256-sha512", "aes256-sha1"):
+        yield Case(f"ike-{cipher}", "IKE cipher", cipher, ike=f"{cipher}-x25519")
+
+
+def esp_ciphers():
+    for cipher in ("aes128gcm16", "aes256gcm16", "chacha20poly1305", "aes128-sha256", "aes256-sha256", "aes256-sha384",
+                   "aes256-sha512", "aes256-sha1"):
+        yield Case(f"esp-{cipher}", "ESP cipher", cipher, esp=cipher)
+    for cipher in ("aes256gcm16-esn", "aes256-sha512-esn"):
+        yield Case(f"esp-{cipher}", "ESP cipher", cipher, esp=cipher, needs=("esn",))
+
+
+CERTIFICATES = "certificates"
+REKEY = "CREATE_CHILD_SA"
+
+
+def authentication():
+    played = (*steps.TUNNEL, steps.authenticated)
+    yield Case("auth-psk", "Authentication", "pre-shared key", steps=played)
+    kinds = {"rsa-pkcs1": "RSA, PKCS#1 v1.5", "rsa-pss": "RSA-PSS", "ecdsa256": "ECDSA P-256", "ecdsa384": "ECDSA P-384",
+             "ecdsa521": "ECDSA P-521", "ed25519": "Ed25519"}
+    for kind, title in kinds.items():
+        yield Case(f"auth-{kind}", "Authentication", title, auth=(kind, kind), steps=played, pending=CERTIFICATES)
+    yield Case("auth-mixed", "Authentication", "we ECDSA P-256, the peer pre-shared key", auth=("ecdsa256", "psk"), steps=played,
+               pending=CERTIFICATES)
+    yield Case("auth-mixed-certs", "Authentication", "we Ed25519, the peer RSA-PSS", auth=("ed25519", "rsa-pss"),
+               steps=played, pending=CERTIFICATES)
+    yield Case("auth-ppk", "Authentication", "PPK (RFC 8784)", ppk=True, pending="PPK")
+
+
+def paths():
+    yield Case("path-raw-esp", "Path", "ESP without UDP", needs=("raw-esp",), steps=(*steps.TUNNEL, steps.only_raw))
+    yield Case("path-nat", "Path", "initiator behind a NAT", nat=True, steps=(*steps.TUNNEL, steps.only_encapsulated))
+    yield Case("path-nat-rebind", "Path", "the NAT forgets its mapping", nat=True, roles=("responder",),
+               steps=(*steps.TUNNEL, steps.nat_rebinds))
+    yield Case("path-encap", "Path", "forced encapsulation", encap=True,
+               steps=(*steps.TUNNEL, steps.only_encapsulated))
+    yield Case("path-fragments", "Path", "fragmentation (RFC 7383)", fragment="force", fragment_size=600,
+               auth=("rsa-pss", "rsa-pss"), needs=("fragments",), pending=CERTIFICATES)
+    yield Case("path-fragments-psk", "Path", "peer fragments a short message", fragment="force", fragment_size=256,
+               needs=("force-fragments",))
+    yield Case("path-cookie", "Path", "COOKIE demanded by the responder", cookie=True)
+    yield Case("path-mobike-peer", "Path", "MOBIKE: the peer moves", mobike=True, roles=("responder",),
+               steps=(*steps.TUNNEL, steps.peer_moves), pending="MOBIKE")
+    yield Case("path-mobike-us", "Path", "MOBIKE: we move", mobike=True, roles=("initiator",),
+               steps=(*steps.TUNNEL, steps.we_move), pending="MOBIKE")
+    for outer in (4, 6):
+        for inner in ((4,), (6,), (4, 6)):
+            if (outer, inner) != (4, (4,)):
+                name = "both" if len(inner) == 2 else f"IPv{inner[0]}"
+                yield Case(f"path-ipv{outer}-{name.lower()}", "Path", f"{name} in IPv{outer}", outer=outer, inner=inner)
+
+
+def life():
+    for what, title in (("child", "Child SA"), ("ike", "IKE SA")):
+        for by in ("peer", "us"):
+            yield Case(f"rekey-{what}-{by}", "Life of SAs", f"rekey of the {title} by {by}, 20 times",
+                       steps=(*steps.TUNNEL, steps.rekey(what, by)), pending=REKEY)
+    yield Case("rekey-child-pfs", "Life of SAs", "rekey of the Child SA with PFS by peer, 20 times", esp=ESP + "-x25519",
+               steps=(*steps.TUNNEL, steps.rekey("child", "peer")), pending=REKEY)
+    for what in ("child", "ike"):
+        yield Case(f"collide-{what}", "Life of SAs", f"both sides rekey the {what} SA at once, 20 times",
+                   steps=(*steps.TUNNEL, steps.collide(what)), pending=REKEY)
+    yield Case("dpd-peer", "Life of SAs", "liveness checks by the peer", peer_dpd_s=1,
+               steps=(*steps.TUNNEL, steps.dpd_by_peer))
+    yield Case("dpd-us", "Life of SAs", "liveness checks by us; a silent peer is noticed", ours=('dpd = "1s"',),
+               steps=(*steps.TUNNEL, steps.dpd_by_us))
+    for what in ("child", "ike"):
+        for by in ("peer", "us"):
+            pending, roles = ("`anyswan sa delete`", BOTH) if by == "us" else ("", ())
+            if (what, by) == ("child", "peer"):
+                pending, roles = "`anyswan peer` doesn't make a lost Child SA anew", ("initiator",)
+            yield Case(f"delete-{what}-{by}", "Life of SAs", f"{what} SA deleted by {by}",
+                       steps=(*steps.TUNNEL, steps.delete(what, by)), pending=pending, pending_as=roles)
+    yield Case("childless", "Life of SAs", "childless IKE SA (RFC 6023), then a Child SA", childless=True,
+               steps=(steps.up, steps.childless, steps.agree, steps.ping), pending="childless IKE SAs")
+    yield Case("children", "Life of SAs", "two Child SAs under one IKE SA", children=2,
+               steps=(steps.up, steps.second_child), pending=REKEY)
+    yield Case("reauth", "Life of SAs", "re-authentication by the peer", steps=(*steps.TUNNEL, steps.reauthenticate))
+
+
+def post_quantum():
+    for classic, kem in (("x25519", "mlkem768"), ("ecp384", "mlkem1024")):
+        name = f"{classic}-ke1_{kem}"
+        suite = f"aes256gcm16-prfsha384-{name}"
+        yield Case(f"pq-{classic}-{kem}", "Post-quantum", f"{classic} and {kem} (RFC 9370)", ike=suite, needs=("mlkem",),
+                   pending="ML-KEM")
+    suite = "aes256gcm16-prfsha384-x25519-ke1_mlkem768"
+    for by in ("peer", "us"):
+        for what in ("child", "ike"):
+            yield Case(f"pq-rekey-{what}-{by}", "Post-quantum", f"hybrid rekey of the {what} SA by {by}, 5 times", ike=suite,
+                       esp="aes256gcm16-x25519-ke1_mlkem768", needs=("mlkem",),
+                       steps=(*steps.TUNNEL, steps.rekey(what, by, 5)), pending="ML-KEM")
+
+
+CASES = [case for part in (key_exchanges, ike_ciphers, esp_ciphers, authentication, paths, life, post_quantum)
+         for case in part()]
