@@ -25,10 +25,6 @@ void IkeRole::terminate(const sa::TunnelId& tunnel) {
     feed(ike::Terminate{tunnel});
 }
 
-void IkeRole::probe(IkeSpi spi) {
-    feed(ike::ProbeLiveness{spi});
-}
-
 void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children) {
     feed(ike::Adopt{std::move(record), std::move(children)});
 }
