@@ -73,13 +73,18 @@ std::vector<Demand> demands_of(const crypto::IkeSuite& suite) {
     return demands;
 }
 
-std::vector<Demand> demands_of(const crypto::EspSuite& suite) {
+std::vector<Demand> demands_of(const crypto::EspSuite& suite, ChildKe ke) {
     std::vector<Demand> demands;
     demand_cipher(suite.cipher, demands);
     // RFC 4303 2.2.1: extended sequence numbers are only used when negotiated, so that absence
     // means the 32-bit ones.
     const bool sequential = suite.sn == crypto::SnId::sequential_32;
     demands.push_back({TransformType::sn, number(suite.sn), 0, sequential});
+    if (ke == ChildKe::negotiated) {
+        // RFC 7296 3.3.3: the key exchange is an optional type of ESP; absence means NONE.
+        demands.push_back(
+            {TransformType::ke, number(suite.ke), 0, suite.ke == crypto::KeMethod::none});
+    }
     return demands;
 }
 
@@ -99,17 +104,12 @@ bool has_type(const Proposal& proposal, TransformType type) {
                        [type](const Transform& transform) { return transform.type == type; });
 }
 
-/// Whether a proposal is about key exchanges: in IKE_AUTH it is not, see match() of ESP.
-enum class KeyExchanges : std::uint8_t { negotiated, ignored };
-
 /// RFC 7296 3.3.6: "If the responder receives a proposal that contains a Transform Type it does not
 /// understand, or a proposal that is missing a mandatory Transform Type, it MUST consider this
 /// proposal unacceptable".
-bool only_known_types(const Proposal& proposal, const std::vector<Demand>& demands,
-                      KeyExchanges key_exchanges) {
-    const auto ignored = [key_exchanges](TransformType type) {
-        return key_exchanges == KeyExchanges::ignored &&
-               (type == TransformType::ke || is_additional(type));
+bool only_known_types(const Proposal& proposal, const std::vector<Demand>& demands, ChildKe ke) {
+    const auto ignored = [ke](TransformType type) {
+        return ke == ChildKe::ignored && (type == TransformType::ke || is_additional(type));
     };
     return std::all_of(
         proposal.transforms.begin(), proposal.transforms.end(), [&](const Transform& transform) {
@@ -120,8 +120,8 @@ bool only_known_types(const Proposal& proposal, const std::vector<Demand>& deman
 }
 
 std::optional<Proposal> match_demands(const std::vector<Demand>& demands, const Proposal& offered,
-                                      KeyExchanges key_exchanges) {
-    if (!only_known_types(offered, demands, key_exchanges)) {
+                                      ChildKe ke) {
+    if (!only_known_types(offered, demands, ke)) {
         return std::nullopt;
     }
     Proposal reply{offered.number, offered.protocol, offered.spi, {}};
@@ -143,12 +143,13 @@ std::optional<Proposal> match_demands(const std::vector<Demand>& demands, const 
     return reply;
 }
 
-template <class Suite>
+/// `matching(suite, proposal)`: the reply, if the proposal contains the suite.
+template <class Suite, class Matching>
 std::optional<Chosen<Suite>> choose_suite(std::span<const Suite> preferred,
-                                          const SecurityAssociation& offered) {
+                                          const SecurityAssociation& offered, Matching matching) {
     for (const Suite& suite : preferred) {
         for (const Proposal& proposal : offered.proposals) {
-            if (auto reply = match(suite, proposal)) {
+            if (auto reply = matching(suite, proposal)) {
                 return Chosen<Suite>{suite, std::move(*reply)};
             }
         }
@@ -168,9 +169,9 @@ Proposal propose(const std::vector<Demand>& demands, std::size_t index, Protocol
     return proposal;
 }
 
-template <class Suite>
+template <class Suite, class Matching>
 std::optional<Suite> accepted_suite(std::span<const Suite> offered,
-                                    const SecurityAssociation& answer) {
+                                    const SecurityAssociation& answer, Matching matching) {
     // RFC 7296 3.3.6: "The initiator of an exchange MUST check that the accepted offer is
     // consistent with one of its proposals"; 3.3.1: the proposal number "MUST match the number on
     // the proposal sent that was accepted".
@@ -183,7 +184,7 @@ std::optional<Suite> accepted_suite(std::span<const Suite> offered,
         return std::nullopt;
     }
     const Suite& suite = offered[index - 1];
-    const auto matched = match(suite, chosen);
+    const auto matched = matching(suite, chosen);
     if (!matched || matched->transforms.size() != chosen.transforms.size()) {
         return std::nullopt;
     }
@@ -256,33 +257,52 @@ std::optional<Proposal> match(const crypto::IkeSuite& suite, const Proposal& off
     if (offered.protocol != ProtocolId::ike) {
         return std::nullopt;
     }
-    return match_demands(demands_of(suite), offered, KeyExchanges::negotiated);
+    return match_demands(demands_of(suite), offered, ChildKe::negotiated);
 }
 
-std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered) {
+std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered, ChildKe ke) {
     if (offered.protocol != ProtocolId::esp || !esp_spi(offered)) {
         return std::nullopt;
     }
     // RFC 7296 1.2: "The SA payloads in the IKE_AUTH exchange cannot contain Transform Type 4
-    // (Diffie-Hellman group) with any value other than NONE." Peers that send one anyway mean their
-    // later rekeys: read over it.
-    return match_demands(demands_of(suite), offered, KeyExchanges::ignored);
+    // (Diffie-Hellman group) with any value other than NONE." Peers that send one anyway, or an
+    // additional one, mean their later rekeys: read over it.
+    return match_demands(demands_of(suite, ke), offered, ke);
 }
+
+namespace {
+
+std::optional<Proposal> match_ike(const crypto::IkeSuite& suite, const Proposal& offered) {
+    return match(suite, offered);
+}
+
+auto match_esp(ChildKe ke) {
+    return [ke](const crypto::EspSuite& suite, const Proposal& offered) {
+        return match(suite, offered, ke);
+    };
+}
+
+}  // namespace
 
 std::optional<Chosen<crypto::IkeSuite>> choose(std::span<const crypto::IkeSuite> preferred,
                                                const SecurityAssociation& offered) {
-    return choose_suite(preferred, offered);
+    return choose_suite(preferred, offered, match_ike);
 }
 
 std::optional<Chosen<crypto::EspSuite>> choose(std::span<const crypto::EspSuite> preferred,
-                                               const SecurityAssociation& offered) {
-    return choose_suite(preferred, offered);
+                                               const SecurityAssociation& offered, ChildKe ke) {
+    return choose_suite(preferred, offered, match_esp(ke));
 }
 
-SecurityAssociation offer(std::span<const crypto::IkeSuite> suites) {
+SecurityAssociation offer(std::span<const crypto::IkeSuite> suites, IkeSpi spi) {
     SecurityAssociation sa;
+    Writer writer;
+    if (spi != IkeSpi{}) {
+        writer.u64(spi.value());
+    }
+    const Bytes bytes = std::move(writer).take();
     for (std::size_t i = 0; i < suites.size(); ++i) {
-        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::ike, {}));
+        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::ike, bytes));
     }
     return sa;
 }
@@ -293,19 +313,28 @@ SecurityAssociation offer(std::span<const crypto::EspSuite> suites, EspSpi spi) 
     writer.u32(spi.value());
     const Bytes bytes = std::move(writer).take();
     for (std::size_t i = 0; i < suites.size(); ++i) {
-        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::esp, bytes));
+        sa.proposals.push_back(
+            propose(demands_of(suites[i], ChildKe::negotiated), i, ProtocolId::esp, bytes));
     }
     return sa;
 }
 
 std::optional<crypto::IkeSuite> accepted(std::span<const crypto::IkeSuite> offered,
                                          const SecurityAssociation& answer) {
-    return accepted_suite(offered, answer);
+    return accepted_suite(offered, answer, match_ike);
 }
 
 std::optional<crypto::EspSuite> accepted(std::span<const crypto::EspSuite> offered,
-                                         const SecurityAssociation& answer) {
-    return accepted_suite(offered, answer);
+                                         const SecurityAssociation& answer, ChildKe ke) {
+    return accepted_suite(offered, answer, match_esp(ke));
+}
+
+std::optional<IkeSpi> ike_spi(const Proposal& proposal) {
+    if (proposal.spi.size() != 8) {
+        return std::nullopt;
+    }
+    const IkeSpi spi(load_u64(proposal.spi));
+    return spi == IkeSpi{} ? std::nullopt : std::optional(spi);
 }
 
 std::optional<EspSpi> esp_spi(const Proposal& proposal) {

@@ -20,7 +20,7 @@
 //   AuthSent                                               v
 //      |            <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
 //      +-------------------> Established <-----------------+
-//                                 |  we want its end:
+//                                 |  we want its end (or it was rekeyed: exchange/rekey_ike.cc):
 //                                 |  HDR, SK {D}  -->
 //                                 v
 //                             Deleting
@@ -37,11 +37,10 @@
 #include <variant>
 #include <vector>
 
-#include "core/crypto/crypto.h"
 #include "core/ike/auth/terms.h"
 #include "core/ike/channel.h"
 #include "core/ike/int_auth.h"
-#include "core/sa/records.h"
+#include "core/ike/tasks.h"
 
 namespace anyswan::ike {
 
@@ -108,7 +107,13 @@ struct Established {
     wire::ike::Identification peer_id;
     std::vector<sa::ChildSaRecord> children;  // without their keys
     WallTime since;
-    bool terminate_wanted = false;  // to be done when the request in flight is answered
+    /// What we want of the peer, in order; and what our request in flight is about.
+    std::vector<Wish> wishes = {};
+    std::optional<InFlight> asked = std::nullopt;
+    /// Rekeyed: the IKE SA that has the Child SAs now (0: none). This one only waits for its
+    /// DELETE; from `retire_at` on we send one.
+    IkeSpi successor = {};
+    Instant retire_at = {};
 };
 
 /// We sent a DELETE for the IKE SA, or told the peer that its AUTH failed (then `sa` is nothing:

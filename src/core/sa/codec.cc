@@ -235,6 +235,13 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     }
     message.set_established_at(record.established_at.unix_ns);
     message.set_ended(record.ended);
+    if (record.origin != record.our_spi) {
+        message.set_origin(record.origin.value());
+        message.set_origin_initiated(record.origin_initiated);
+    }
+    message.set_successor(record.successor.value());
+    message.set_heir_of(record.heir_of.value());
+    message.set_fragmentation(record.fragmentation);
 }
 
 /// The numbers, which need no judging.
@@ -248,6 +255,12 @@ void get_counters(const v1::IkeSa& message, IkeSaRecord& record) {
     record.next_iv = message.next_iv();
     record.established_at = WallTime{message.established_at()};
     record.ended = message.ended();
+    const bool first = message.origin() == 0;
+    record.origin = first ? record.our_spi : IkeSpi(message.origin());
+    record.origin_initiated = first ? record.we_initiated : message.origin_initiated();
+    record.successor = IkeSpi(message.successor());
+    record.heir_of = IkeSpi(message.heir_of());
+    record.fragmentation = message.fragmentation();
 }
 
 bool read(const v1::IkeSa& message, IkeSaRecord& record) {

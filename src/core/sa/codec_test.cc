@@ -57,6 +57,15 @@ TEST(Codec, WhatRekeysAddComesBack) {
     ChildSaRecord tombstone = samples::child_sa_tombstone();
     tombstone.drain = true;
     expect_round_trip(tombstone.clone());
+    IkeSaRecord ike = samples::ike_sa();
+    ike.origin = IkeSpi(0x000a0b0c0d0e0f00);
+    ike.origin_initiated = false;
+    ike.successor = IkeSpi(0x000a0b0c0d0e0f02);
+    ike.heir_of = IkeSpi(0x000a0b0c0d0e0eff);
+    ike.fragmentation = true;
+    ike.request = RequestInFlight{
+        MessageId(1), {to_bytes("a request")}, samples::marked(0x38, 32), 77, Bytes(32, 9)};
+    expect_round_trip(ike.clone());
     TunnelRecord tunnel = samples::tunnel();
     tunnel.child_lifetime_bytes = 1ULL << 40U;
     tunnel.child_lifetime_packets = 1ULL << 33U;

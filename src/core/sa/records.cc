@@ -123,10 +123,15 @@ IkeSaRecord IkeSaRecord::clone() const {
         .next_request = next_request,
         .next_iv = next_iv,
         .last_response = last_response,
-        .request = request,
+        .request = request ? std::optional(request->clone()) : std::nullopt,
         .children = children,
         .established_at = established_at,
         .ended = ended,
+        .origin = origin,
+        .origin_initiated = origin_initiated,
+        .successor = successor,
+        .heir_of = heir_of,
+        .fragmentation = fragmentation,
     };
 }
 

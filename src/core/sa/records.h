@@ -145,6 +145,16 @@ struct EdgeRecord {
 struct RequestInFlight {
     MessageId message_id;
     std::vector<Bytes> datagrams;
+    /// Of a CREATE_CHILD_SA: what its nonce and its side of the key exchange were drawn from.
+    Secret seed = {};
+    /// What the peer made at the same time by a rekey of the same SA: an inbound ESP SPI or our SPI
+    /// of an IKE SA; 0: nothing. With the lowest nonce of that exchange (RFC 7296 2.8.1).
+    std::uint64_t rival = 0;
+    Bytes rival_nonce = {};
+
+    [[nodiscard]] RequestInFlight clone() const {
+        return {message_id, datagrams, seed.clone(), rival, rival_nonce};
+    }
     bool operator==(const RequestInFlight&) const = default;
 };
 
@@ -173,6 +183,18 @@ struct IkeSaRecord {
     std::vector<EspSpi> children;  // inbound SPIs
     WallTime established_at;
     bool ended = false;
+    // Rekeying an IKE SA makes another one (RFC 7296 2.18); these tie the chain together.
+    /// Our SPI of its first IKE SA: the key of the Endpoint fact and `ike_spi` of all Child SAs,
+    /// which thus need not change. In the store 0 stands for `our_spi`.
+    IkeSpi origin;
+    /// Which side initiated the first IKE SA of the chain; in the store only if `origin` is there.
+    bool origin_initiated = false;
+    /// The IKE SA that has replaced this one and has its Child SAs now; 0: none.
+    IkeSpi successor;
+    /// Made by the peer's rekey of this IKE SA, and not heard from since; 0: no.
+    IkeSpi heir_of;
+    /// The peer takes fragments (RFC 7383).
+    bool fragmentation = false;
 
     [[nodiscard]] IkeSaRecord clone() const;
     bool operator==(const IkeSaRecord&) const = default;

@@ -139,7 +139,7 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
     if (find_notify(in.payloads, NotifyType::initial_contact) != nullptr) {
         context.initial_contact = InitialContact{tunnel.id, peer_id};
     }
-    become(session, Established{peer_id, {}, context.now.wall, false});
+    become(session, Established{peer_id, {}, context.now.wall});
     report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk});
     ChildOutcome child = make_first_child(session, context, tunnel, state, offer);
     std::vector<Write> writes;
@@ -399,7 +399,7 @@ void on_response(Session& session, Context& context, const Inbound& in) {
         return reject_responder(session, context, responder.error());
     }
     const AuthSent state = std::move(session.in<AuthSent>());
-    become(session, Established{responder->id, {}, context.now.wall, false});
+    become(session, Established{responder->id, {}, context.now.wall});
     report_established(session, context, responder->id, responder->assurance);
     take_child(session, context, *tunnel, state, in);
 }

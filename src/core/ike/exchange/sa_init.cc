@@ -360,6 +360,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
     }
     auto session = std::make_unique<Session>();
     session->our_spi = our_spi;
+    session->origin = our_spi;
     session->peer_spi = message.header.initiator_spi;
     session->path = arrival.path;
     Bytes nonce = context.random.bytes(our_nonce_size);
@@ -384,7 +385,9 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
 std::unique_ptr<Session> start(Context& context, const Initiate& input, IkeSpi our_spi) {
     auto session = std::make_unique<Session>();
     session->our_spi = our_spi;
+    session->origin = our_spi;
     session->we_initiated = true;
+    session->origin_initiated = true;
     session->path = {input.local, input.remote};
     session->tunnel = input.tunnel;
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(input.tunnel);
