@@ -29,7 +29,7 @@ SECOND_PREFIX_THEM = "10.1.1.0/24"
 class Network:
     def __init__(self, name, pki):
         self.lab, self.pki = Lab(name), pki
-        self.uplinks = {}
+        self.uplinks, self.nat = {}, False
 
     def build(self):
         lab = self.lab
@@ -70,6 +70,7 @@ class Network:
 
     def nat_on(self, inside):
         """Hides `inside` (us or them) behind mid's address; source ports are changed too."""
+        self.nat = True
         out = "to-us" if inside == "them" else "to-them"
         if IPTABLES:
             for tool in ("iptables-legacy", "ip6tables-legacy"):
@@ -87,11 +88,12 @@ table {family} nat {{
 
     def restore(self):
         """As it was after build(), whatever a cell changed."""
-        if IPTABLES:
+        if self.nat and IPTABLES:
             for tool in ("iptables-legacy", "ip6tables-legacy"):
                 self.lab.run("mid", tool, "-t", "nat", "-F", check=False)
-        else:
+        elif self.nat:
             self.lab.run("mid", "nft", "flush", "ruleset", check=False)
+        self.nat = False
         for host, dev in self.uplinks.items():
             if dev != "wan1":
                 self.use_uplink(host, "wan1")

@@ -142,8 +142,11 @@ class LibreswanPeer(Peer):
 
     def _tool(self, tool, *words, timeout=30):
         words = [TOOLS / tool, "--ctlsocket", self.control, *words]
-        return subprocess.run(["ip", "netns", "exec", self.lab.ns(self.host), *map(str, words)], text=True,
-                              capture_output=True, timeout=timeout)
+        words = ["ip", "netns", "exec", self.lab.ns(self.host), *map(str, words)]
+        try:
+            return subprocess.run(words, text=True, capture_output=True, timeout=timeout)
+        except subprocess.TimeoutExpired:
+            raise LabError(f"pluto didn't answer {tool} within {timeout} s") from None
 
     def stop(self):
         self.lab.end("pluto", timeout_s=5.0)
@@ -165,10 +168,10 @@ class LibreswanPeer(Peer):
         self._must("--name", child or "net", "--initiate", want="established Child SA|Child SA.*established")
 
     def rekey_child(self):
-        self._tool("whack", "--name", "net", "--rekey-ipsec")
+        self._tool("whack", "--name", "net", "--rekey-ipsec", "--asynchronous")
 
     def rekey_ike(self):
-        self._tool("whack", "--name", "net", "--rekey-ike")
+        self._tool("whack", "--name", "net", "--rekey-ike", "--asynchronous")
 
     def delete_child(self):
         self._tool("whack", "--name", "net", "--delete-ipsec")
