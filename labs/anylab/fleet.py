@@ -128,6 +128,7 @@ def nats_store(nats, fleet="lab"):
 
 
 def tunnel_toml(tunnel_id, *, local_id, remote_id, psk, local_prefixes, remote_prefixes, more=""):
+    """A [[tunnel]]; `psk` None: by certificate, as `more` says."""
     def quoted(items):
         return ", ".join(f'"{item}"' for item in items)
     return f"""
@@ -135,7 +136,7 @@ def tunnel_toml(tunnel_id, *, local_id, remote_id, psk, local_prefixes, remote_p
 id = "{tunnel_id}"
 local_id = "{local_id}"
 remote_id = "{remote_id}"
-psk = "{psk}"
+{f'psk = "{psk}"' if psk else ""}
 local_prefixes = [{quoted(local_prefixes)}]
 remote_prefixes = [{quoted(remote_prefixes)}]
 {more}

@@ -2,6 +2,7 @@
 """A customer's router: strongSwan with userspace ESP (kernel-libipsec), configured through swanctl."""
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ CHARON = "/usr/lib/ipsec/charon"
 # The order matters twice: kernel-libipsec must come before kernel-netlink, and the fast ciphers before the
 # portable ones. bypass-lan and resolve stay out: they would add policies and write /etc/resolv.conf.
 PLUGINS = ("aesni openssl random nonce drbg aes sha1 sha2 mgf1 hmac kdf gcm ccm ctr curve25519 chapoly gmp pem "
-           "pkcs1 pkcs8 pubkey x509 kernel-libipsec kernel-netlink socket-default vici updown")
+           "pkcs1 pkcs8 pubkey x509 revocation constraints kernel-libipsec kernel-netlink socket-default vici updown")
 
 
 class StrongSwan:
@@ -54,8 +55,16 @@ charon {{
 
     def configure(self, *, local, remote, local_id, remote_id, psk, local_ts, remote_ts,
                   ike="aes256gcm16-prfsha256-x25519", esp="aes256gcm16", encap=False, dpd_s=0,
-                  remote_port=500, extra=""):
-        """(Re)loads its one connection. `extra` is added to the connection."""
+                  remote_port=500, extra="", local_auth="psk", remote_auth="psk", files=(), secrets=""):
+        """(Re)loads its one connection. `extra` is added to the connection. `files`: (folder of swanctl, path) of
+        certificates, keys and CRLs; `local_auth` and `remote_auth` are swanctl's words."""
+        for folder in ("x509", "x509ca", "x509crl", "private"):
+            shutil.rmtree(self.dir / "swanctl" / folder, ignore_errors=True)
+        for folder, path in files:
+            (self.dir / "swanctl" / folder).mkdir(exist_ok=True)
+            shutil.copy(path, self.dir / "swanctl" / folder)
+        certs = ", ".join(path.name for folder, path in files if folder == "x509")
+        ours = f"certs = {certs}" if certs and local_auth != "psk" else ""
         (self.dir / "swanctl" / "swanctl.conf").write_text(f"""
 connections {{ tunnel {{
   version = 2
@@ -67,9 +76,10 @@ connections {{ tunnel {{
   mobike = no
   dpd_delay = {dpd_s}s
   {extra}
-  local {{ auth = psk
+  local {{ auth = {local_auth}
+    {ours}
     id = "{local_id}" }}
-  remote {{ auth = psk
+  remote {{ auth = {remote_auth}
     id = "{remote_id}" }}
   children {{ net {{
     local_ts = {local_ts}
@@ -77,7 +87,8 @@ connections {{ tunnel {{
     esp_proposals = {esp}
   }} }}
 }} }}
-secrets {{ ike-1 {{ secret = "{psk}" }} }}
+secrets {{ ike-1 {{ secret = "{psk}" }}
+  {secrets} }}
 """)
         self.swanctl("--load-all", "--noprompt", "--clear")
 

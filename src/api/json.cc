@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json.h"
 
+#include "core/ike/auth/identity.h"
+
 #include "base/spi.h"
 #include "net/clock.h"
 
@@ -26,6 +28,29 @@ Json suites(const std::vector<T>& values) {
     return list;
 }
 
+/// "O=Acme, CN=hq until 2033-11-11 22:13 UTC"
+std::string certificate_text(ByteView der) {
+    const auto certificate = crypto::Certificate::from_der(der);
+    return certificate ? certificate->subject() + " until " + crypto::utc(certificate->not_after())
+                       : "?";
+}
+
+Json certificates(const std::vector<Bytes>& chain) {
+    Json list = Json::array();
+    for (const Bytes& der : chain) {
+        list.push_back(certificate_text(der));
+    }
+    return list;
+}
+
+Json anchors(const sa::Credentials& credentials) {
+    Json list = Json::array();
+    for (const sa::TrustAnchor& anchor : credentials.anchors) {
+        list.push_back(certificate_text(anchor.certificate));
+    }
+    return list;
+}
+
 double milliseconds(std::int64_t ns) {
     return static_cast<double>(ns / 1000) / 1000.0;
 }
@@ -34,9 +59,19 @@ double milliseconds(std::int64_t ns) {
 
 Json to_json(const sa::TunnelRecord& tunnel) {
     return {{"id", tunnel.id.to_string()},
-            {"local_id", tunnel.local_id.to_string()},
-            {"remote_id", tunnel.remote_id.to_string()},
-            {"psk", "***"},
+            {"local_id", ike::auth::text_of(tunnel.local_id)},
+            {"remote_id", ike::auth::text_of(tunnel.remote_id)},
+            {"psk", tunnel.psk.empty() ? "" : "***"},
+            {"local_auth", sa::name(tunnel.credentials.local)},
+            {"remote_auth", sa::name(tunnel.credentials.remote)},
+            {"certificate", certificates(tunnel.credentials.certificates)},
+            {"private_key", tunnel.credentials.private_key.empty() ? "" : "***"},
+            {"ca", anchors(tunnel.credentials)},
+            {"crl", crypto::name(tunnel.credentials.crl_check)},
+            {"ppk_id", to_string(tunnel.credentials.ppk.id)},
+            {"ppk", tunnel.credentials.ppk.key.empty() ? "" : "***"},
+            {"ppk_required", tunnel.credentials.ppk.required},
+            {"allow_weak", tunnel.allow_weak},
             {"remote_addresses", texts(tunnel.remote_addresses)},
             {"ike", suites(tunnel.ike_suites)},
             {"esp", suites(tunnel.esp_suites)},

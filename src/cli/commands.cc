@@ -3,13 +3,13 @@
 
 #include <cstdio>
 #include <ctime>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "api/http_client.h"
 #include "cli/table.h"
 #include "config/config.h"
+#include "config/credentials.h"
 #include "config/toml_reader.h"
 #include "net/clock.h"
 
@@ -62,26 +62,13 @@ std::string yes_no(const Json& value) {
     return value.get<bool>() ? "yes" : "no";
 }
 
-/// The file with every psk_file replaced by its contents: the daemon can't read the caller's files.
+/// The file with the names of files replaced by their contents: the daemon can't read the caller's.
 Result<std::string> self_contained(const std::string& path) {
     Result<toml::table> table = config::load_toml(path);
     if (!table) {
         return Unexpected{table.error()};
     }
-    if (toml::array* tunnels = (*table)["tunnel"].as_array()) {
-        for (toml::node& node : *tunnels) {
-            toml::table* tunnel = node.as_table();
-            const auto file =
-                tunnel != nullptr ? (*tunnel)["psk_file"].value<std::string>() : std::nullopt;
-            if (file) {
-                std::string psk;
-                std::ifstream in(*file);
-                std::getline(in, psk);
-                tunnel->erase("psk_file");
-                tunnel->insert_or_assign("psk", psk);
-            }
-        }
-    }
+    config::inline_files(*table);
     std::stringstream text;
     text << *table;
     return text.str();

@@ -4,7 +4,8 @@
 #include "config/tunnels.h"
 
 #include <algorithm>
-#include <fstream>
+
+#include "config/credentials.h"
 
 namespace anyswan::config {
 
@@ -32,44 +33,6 @@ std::optional<IpPrefix> parse_prefix(const std::string& text) {
 }
 constexpr const char* prefix_form =
     "a prefix; write it like \"10.1.0.0/16\" or \"2001:db8:1::/48\", host bits zero";
-
-Secret read_psk(TableReader& table) {
-    const bool inline_psk = table.has("psk");
-    const bool file_psk = table.has("psk_file");
-    if (inline_psk == file_psk) {
-        table.mistake("psk", inline_psk ? "stands beside psk_file; keep one of the two"
-                                        : "is missing; give psk = \"...\" or psk_file = \"PATH\"");
-        (void)table.text("psk", "");
-        (void)table.text("psk_file", "");
-        return Secret{};
-    }
-    std::string value;
-    if (inline_psk) {
-        (void)table.text("psk_file", "");
-        value = table.text("psk");
-    } else {
-        (void)table.text("psk", "");
-        const std::string path = table.text("psk_file");
-        std::ifstream file(path);
-        if (!std::getline(file, value)) {
-            table.mistake("psk_file", "cannot read a first line from " + path);
-        }
-    }
-    // strongSwan's convention, known to operators: 0x... is hex, 0s... would be Base64 (not
-    // offered).
-    std::optional<Bytes> hex;
-    if (value.starts_with("0x")) {
-        hex = from_hex(std::string_view(value).substr(2));
-    }
-    Secret psk = hex ? Secret(std::move(*hex)) : Secret::copy_of(as_bytes(value));
-    wipe(MutableBytes(reinterpret_cast<std::uint8_t*>(value.data()), value.size()));
-    if (psk.size() < 6) {
-        table.mistake("psk",
-                      "is shorter than 6 octets; use a long random one, e.g. 24 octets from "
-                      "`openssl rand -base64 24`");
-    }
-    return psk;
-}
 
 sa::SenderRule read_sender_rule(TableReader& table) {
     const std::string word = table.text("sender_rule", "auto");
@@ -133,14 +96,7 @@ TunnelRecord read_tunnel(TableReader& table) {
     tunnel.id = table.parsed<sa::TunnelId>(
         "id", "\"account/tunnel\"; each part 1..63 of a-z, 0-9 and -",
         [](const std::string& text) { return sa::TunnelId::parse(text); });
-    const auto identity = [](const std::string& text) {
-        return text.empty() ? std::nullopt
-                            : std::optional(wire::ike::Identification::from_text(text));
-    };
-    constexpr const char* id_form = "an identity; write a name, user@host, an address or \"@#hex\"";
-    tunnel.local_id = table.parsed<wire::ike::Identification>("local_id", id_form, identity);
-    tunnel.remote_id = table.parsed<wire::ike::Identification>("remote_id", id_form, identity);
-    tunnel.psk = read_psk(table);
+    read_authentication(table, tunnel);
     tunnel.remote_addresses = table.parsed_list<IpPrefix>("remote_addresses", prefix_form,
                                                           parse_prefix, std::vector<std::string>{});
     read_suites(table, tunnel);

@@ -76,17 +76,21 @@ Json to_json(const Tell& tell) {
 }
 
 Json to_json(const Traffic& traffic) {
-    Json spis = Json::array();
-    for (const EspSpi spi : traffic.inbound_spis) {
-        spis.push_back(spi.value());
+    Json rows = Json::array();
+    for (const TrafficRow& row : traffic.rows) {
+        rows.push_back({row.inbound_spi.value(), row.bytes_in, row.packets_in, row.bytes_out,
+                        row.packets_out, row.numbers_low ? 1 : 0});
     }
-    return {{"type", "traffic"}, {"spis", spis}};
+    return {{"type", "traffic"}, {"rows", rows}};
 }
 
 Traffic traffic_from(const Json& json) {
     Traffic traffic;
-    for (const Json& spi : json.at("spis")) {
-        traffic.inbound_spis.emplace_back(spi.get<std::uint32_t>());
+    for (const Json& row : json.at("rows")) {
+        traffic.rows.push_back({EspSpi(row.at(0).get<std::uint32_t>()),
+                                row.at(1).get<std::uint64_t>(), row.at(2).get<std::uint64_t>(),
+                                row.at(3).get<std::uint64_t>(), row.at(4).get<std::uint64_t>(),
+                                row.at(5).get<int>() != 0});
     }
     return traffic;
 }

@@ -50,9 +50,20 @@ struct Tell {
     Bytes envelope;
 };
 
-/// Child SAs on which authenticated packets came in lately. Subject "traffic".
+/// What one Child SA carried at one edge since that edge's last word about it.
+struct TrafficRow {
+    EspSpi inbound_spi;
+    std::uint64_t bytes_in = 0;
+    std::uint64_t packets_in = 0;  // authenticated
+    std::uint64_t bytes_out = 0;
+    std::uint64_t packets_out = 0;
+    bool numbers_low = false;  // its sequence numbers are running out
+    bool operator==(const TrafficRow&) const = default;
+};
+
+/// Each edge, about once a second. Subject "traffic".
 struct Traffic {
-    std::vector<EspSpi> inbound_spis;
+    std::vector<TrafficRow> rows;
 };
 
 /// An IKE datagram that came in at an edge that doesn't own the SA. Subject "ike.<edge id>".

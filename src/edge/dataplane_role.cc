@@ -8,6 +8,16 @@
 
 namespace anyswan::edge {
 
+namespace {
+
+/// The sequence number from which on an SA should be rekeyed: 80 % of all it has.
+std::uint64_t numbers_low_mark(const sa::ChildSaRecord& record) {
+    const std::uint64_t all = record.suite.esn() ? ~0ULL : 0xffffffffULL;
+    return all / 10 * 8;
+}
+
+}  // namespace
+
 DataplaneRole::DataplaneRole(Parts parts) : parts_(std::move(parts)), expiry_(parts_.loop) {
     expiry_.every(1s, [this] { expire(); });
 }
@@ -201,13 +211,13 @@ void DataplaneRole::on_event(const dataplane::Usage& event) {
     sum.inbound_spi = event.inbound_spi;
     sum.bytes_in += event.bytes_in;
     sum.packets_in += event.packets_in;
-    if (event.packets_in > 0) {
-        heard_.push_back(event.inbound_spi);
-    }
     sum.bytes_out += event.bytes_out;
     sum.packets_out += event.packets_out;
     sum.highest_in = event.highest_in;
     sum.highest_out = event.highest_out;
+    traffic_.push_back({event.inbound_spi, event.bytes_in, event.packets_in, event.bytes_out,
+                        event.packets_out,
+                        event.highest_out.value() >= numbers_low_mark(child->second.record)});
 }
 
 void DataplaneRole::on_event(const dataplane::SaFailed& event) {

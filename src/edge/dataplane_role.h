@@ -52,8 +52,8 @@ public:
     /// Null if this edge knows no such Child SA; borrowed until the next change.
     [[nodiscard]] const sa::ChildSaRecord* find(EspSpi spi) const;
     [[nodiscard]] std::size_t installed() const;
-    /// SAs with inbound traffic since the last call.
-    [[nodiscard]] std::vector<EspSpi> take_heard() { return std::exchange(heard_, {}); }
+    /// What the SAs carried here since the last call.
+    [[nodiscard]] std::vector<TrafficRow> take_traffic() { return std::exchange(traffic_, {}); }
     /// Publish to applied, of the last record that another edge published; milliseconds.
     [[nodiscard]] std::int64_t lag_ms() const { return lag_ms_; }
 
@@ -86,7 +86,7 @@ private:
     std::map<sa::TunnelId, std::vector<IpPrefix>> routes_;
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;
-    std::vector<EspSpi> heard_;
+    std::vector<TrafficRow> traffic_;
     std::vector<dataplane::Change> batch_;
     std::vector<EspSpi> installing_;  // SAs in the batch
 };

@@ -48,6 +48,9 @@ store::StoreConfig store_config(const config::StoreChoice& choice) {
 // Half a block: there is time to lease the next.
 constexpr std::size_t spis_low_water = 2048;
 
+// In one message: about 200 kB, well below a store's limit.
+constexpr std::size_t traffic_rows_max = 4096;
+
 std::size_t inner_mtu_of(const config::DataplaneOptions& options) {
     if (options.tun_mtu != 0) {
         return options.tun_mtu;
@@ -198,23 +201,25 @@ void Edge::more_spis() {
     });
 }
 
-// Once a second: tell what was heard, ask silent peers, end what has lived long enough.
+// Once a second: tell what was carried, ask silent peers, rekey or end what has lived long enough.
 void Edge::keep_up() {
     if (adoption_wanted_ && facts_->in_step()) {
         adopt_own();
     }
     leases_->sweep(net::read_clock().instant);
-    if (std::vector<EspSpi> heard = dataplane_->take_heard(); !heard.empty()) {
-        tell("traffic", Traffic{std::move(heard)});
+    tell_traffic();
+    upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
+    for (ike::Input& input : upkeep_.decide(net::read_clock(), ike_->list(), tunnels_)) {
+        ike_->want(std::move(input));
     }
-    const Upkeep::Decision decision =
-        upkeep_.decide(net::read_clock().instant, ike_->list(), tunnels_);
-    for (const IkeSpi spi : decision.probe) {
-        ike_->probe(spi);
-    }
-    for (const sa::TunnelId& tunnel : decision.terminate) {
-        log::info("ike", "IKE SA of tunnel " + tunnel.to_string() + " has reached its lifetime");
-        ike_->terminate(tunnel);
+}
+
+void Edge::tell_traffic() {
+    const std::vector<TrafficRow> rows = dataplane_->take_traffic();
+    for (std::size_t begin = 0; begin < rows.size(); begin += traffic_rows_max) {
+        const std::size_t end = std::min(rows.size(), begin + traffic_rows_max);
+        tell("traffic", Traffic{{rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                                 rows.begin() + static_cast<std::ptrdiff_t>(end)}});
     }
 }
 
@@ -434,8 +439,8 @@ void Edge::on_bus(const store::BusMessage& message) {
     } else if (const auto* told = std::get_if<Tell>(&*body)) {
         facts_->offer(told->key, told->envelope);
     } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
-        for (const EspSpi spi : traffic->inbound_spis) {
-            upkeep_.on_traffic(net::read_clock().instant, spi);
+        for (const TrafficRow& row : traffic->rows) {
+            upkeep_.on_traffic(net::read_clock().instant, row);
         }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
@@ -454,6 +459,7 @@ bool Edge::delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> do
     }
     sa::TunnelRecord tombstone = tunnel->clone();
     tombstone.psk = Secret{};
+    tombstone.credentials = {};
     tombstone.ended = true;
     facts_->put(sa::tunnel_key(id), Epoch(1), std::move(tombstone), std::move(done));
     return true;

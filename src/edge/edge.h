@@ -64,6 +64,7 @@ private:
     void more_spis();
     void plan_repair();
     void keep_up();
+    void tell_traffic();
     void adopt_own();
     void adopt_one(const std::string& key);
     [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;

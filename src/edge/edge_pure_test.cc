@@ -97,8 +97,9 @@ TEST(BusMessages, EachFormSurvivesTheWay) {
     EXPECT_EQ(std::get<AskSpi>(*decode(encode(AskSpi{EspSpi(6)}))).inbound_spi, EspSpi(6));
     EXPECT_EQ(std::get<Tell>(*decode(encode(Tell{"child/1", {1, 2}}))).envelope, (Bytes{1, 2}));
 
-    const auto traffic = decode(encode(Traffic{{EspSpi(1), EspSpi(2)}}));
-    EXPECT_EQ(std::get<Traffic>(*traffic).inbound_spis, (std::vector{EspSpi(1), EspSpi(2)}));
+    const std::vector<TrafficRow> rows{{EspSpi(1), 1ULL << 40U, 2, 3, 4, true}, {EspSpi(2)}};
+    const auto traffic = decode(encode(Traffic{rows}));
+    EXPECT_EQ(std::get<Traffic>(*traffic).rows, rows);
 
     const Endpoint v6{*IpAddress::parse("2001:db8::1"), 4500};
     const auto relayed = decode(encode(RelayedIke{v6, v6, {9, 8, 7}}));

@@ -25,10 +25,6 @@ void IkeRole::terminate(const sa::TunnelId& tunnel) {
     feed(ike::Terminate{tunnel});
 }
 
-void IkeRole::probe(IkeSpi spi) {
-    feed(ike::ProbeLiveness{spi});
-}
-
 void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children) {
     feed(ike::Adopt{std::move(record), std::move(children)});
 }
@@ -138,6 +134,7 @@ void IkeRole::report(const ike::EngineEvent& event) {
     const bool trouble = event.kind == ike::EventKind::we_refused ||
                          event.kind == ike::EventKind::peer_refused ||
                          event.kind == ike::EventKind::authentication_failed ||
+                         event.kind == ike::EventKind::weak_algorithm ||
                          event.kind == ike::EventKind::peer_unreachable;
     const bool chatter = event.kind == ike::EventKind::retransmission ||
                          event.kind == ike::EventKind::cookie_demanded;

@@ -33,7 +33,8 @@ public:
     void on_datagram(ike::DatagramReceived datagram);
     void initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote);
     void terminate(const sa::TunnelId& tunnel);
-    void probe(IkeSpi spi);
+    /// What upkeep decided, or an operator.
+    void want(ike::Input input) { feed(std::move(input)); }
     /// `children` as in the store; their keys are not needed.
     void adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children);
     void lost(IkeSpi spi);

@@ -160,6 +160,10 @@ struct StackFree {
 
 }  // namespace
 
+const char* name(CrlCheck check) {
+    return check == CrlCheck::strict ? "strict" : check == CrlCheck::soft ? "soft" : "off";
+}
+
 std::optional<std::string> chain_problem(const Certificate& leaf,
                                          const std::vector<Certificate>& intermediates,
                                          const Trust& trust, WallTime at) {

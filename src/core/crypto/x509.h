@@ -97,6 +97,8 @@ enum class CrlCheck : std::uint8_t {
     strict,  // a valid CRL of every issuer must be there
 };
 
+[[nodiscard]] const char* name(CrlCheck check);  // as configuration has it
+
 /// SHA-1 in a certificate's signature: refused unless the operator wants it.
 enum class Sha1Signatures : std::uint8_t { refuse, allow };
 

@@ -2,6 +2,8 @@
 // The protected channel of one IKE SA.
 #include "core/ike/channel.h"
 
+#include "core/ike/auth/ppk.h"
+
 namespace anyswan::ike {
 
 namespace {
@@ -34,6 +36,12 @@ Channel::Channel(Setup setup)
       ours_(protector(setup_, setup_.we_initiated)),
       peers_(protector(setup_, !setup_.we_initiated)) {
     check(setup_.epoch.value() > 0 && setup_.epoch.value() >> 32 == 0, "N1: epoch in the IV");
+}
+
+void Channel::use_ppk(const sa::Ppk& ppk) {
+    for (Secret* key : {&setup_.keys.d, &setup_.keys.pi, &setup_.keys.pr}) {
+        *key = auth::mixed(setup_.suite.prf, ppk, *key);
+    }
 }
 
 std::vector<Bytes> Channel::seal(const wire::ike::Header& header,

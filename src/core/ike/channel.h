@@ -48,6 +48,10 @@ public:
     /// Reads a message of our own back (a request from a claim).
     [[nodiscard]] std::optional<OpenedChain> read_own(const std::vector<Bytes>& datagrams) const;
 
+    /// RFC 8784: the keys that Child SAs and AUTH follow from, after a PPK was mixed in. Those that
+    /// protect messages stay.
+    void use_ppk(const sa::Ppk& ppk);
+
     [[nodiscard]] const crypto::IkeSuite& suite() const { return setup_.suite; }
     [[nodiscard]] const IkeKeys& keys() const { return setup_.keys; }
     [[nodiscard]] Epoch epoch() const { return setup_.epoch; }

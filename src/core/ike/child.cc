@@ -2,8 +2,11 @@
 // Negotiating one Child SA.
 #include "core/ike/child.h"
 
+#include <algorithm>
+
 #include "core/ike/negotiate.h"
 #include "core/ike/report.h"
+#include "core/ike/session_records.h"
 
 namespace anyswan::ike {
 
@@ -18,15 +21,39 @@ using wire::ike::TsResponder;
 
 namespace {
 
-std::vector<EspSuite> usable(const sa::TunnelRecord& tunnel) {
-    std::vector<EspSuite> suites;
-    for (const EspSuite& suite : tunnel.esp_suites) {
-        if (crypto::supported(suite.cipher)) {
-            // RFC 7296 1.2: no key exchange in the first Child SA; PFS is for the later ones.
-            suites.push_back({suite.cipher, suite.sn, crypto::KeMethod::none});
+/// What a responder accepts besides: a tunnel without PFS takes a peer's PFS, with any group that
+/// the tunnel's IKE SA may use. The peer asks for more, never for less.
+std::vector<EspSuite> acceptable(const sa::TunnelRecord& tunnel, ChildStage stage) {
+    std::vector<EspSuite> suites = child_suites(tunnel, stage);
+    if (stage == ChildStage::first) {
+        return suites;
+    }
+    const std::size_t configured = suites.size();
+    for (std::size_t i = 0; i < configured; ++i) {
+        if (suites[i].ke != crypto::KeMethod::none) {
+            continue;
+        }
+        for (const crypto::IkeSuite& ike : tunnel.ike_suites) {
+            if (crypto::supported(ike.ke)) {
+                suites.push_back({suites[i].cipher, suites[i].sn, ike.ke});
+            }
         }
     }
     return suites;
+}
+
+ChildKe ke_of(ChildStage stage) {
+    return stage == ChildStage::first ? ChildKe::ignored : ChildKe::negotiated;
+}
+
+ChildRefusal wrong_group(const EspSuite& chosen) {
+    // RFC 7296 1.3: "If the responder selects a proposal using a different Diffie-Hellman group
+    // (other than NONE), the responder MUST reject the request and indicate its preferred
+    // Diffie-Hellman group in the INVALID_KE_PAYLOAD Notify payload."
+    Writer group;
+    group.u16(static_cast<std::uint16_t>(chosen.ke));
+    return {NotifyType::invalid_ke_payload, "we choose " + name(chosen.ke),
+            std::move(group).take()};
 }
 
 std::vector<Payload> ts_payloads(std::vector<TrafficSelector> ts_i,
@@ -37,19 +64,31 @@ std::vector<Payload> ts_payloads(std::vector<TrafficSelector> ts_i,
 
 }  // namespace
 
+std::vector<EspSuite> child_suites(const sa::TunnelRecord& tunnel, ChildStage stage) {
+    std::vector<EspSuite> suites;
+    for (const EspSuite& suite : tunnel.esp_suites) {
+        const bool pfs = stage == ChildStage::later && suite.ke != crypto::KeMethod::none;
+        if (crypto::supported(suite.cipher) && (!pfs || crypto::supported(suite.ke))) {
+            suites.push_back({suite.cipher, suite.sn, pfs ? suite.ke : crypto::KeMethod::none});
+        }
+    }
+    return suites;
+}
+
 std::optional<ChildPayloads> ChildPayloads::of(const std::vector<Payload>& payloads) {
     using wire::ike::Message;
     const ChildPayloads found{Message::find_in<SecurityAssociation>(payloads),
                               Message::find_in<TsInitiator>(payloads),
-                              Message::find_in<TsResponder>(payloads)};
+                              Message::find_in<TsResponder>(payloads),
+                              Message::find_in<wire::ike::KeyExchange>(payloads)};
     if (found.sa == nullptr || found.ts_i == nullptr || found.ts_r == nullptr) {
         return std::nullopt;
     }
     return found;
 }
 
-std::vector<Payload> offer_child(const sa::TunnelRecord& tunnel, EspSpi inbound) {
-    std::vector<Payload> payloads{{offer(usable(tunnel), inbound)}};
+std::vector<Payload> offer_child(const sa::TunnelRecord& tunnel, EspSpi inbound, ChildStage stage) {
+    std::vector<Payload> payloads{{offer(child_suites(tunnel, stage), inbound)}};
     for (Payload& payload :
          ts_payloads(selectors_of(tunnel.local_prefixes), selectors_of(tunnel.remote_prefixes))) {
         payloads.push_back(std::move(payload));
@@ -58,8 +97,8 @@ std::vector<Payload> offer_child(const sa::TunnelRecord& tunnel, EspSpi inbound)
 }
 
 Expected<ChildAgreement, std::string> check_child(const sa::TunnelRecord& tunnel, EspSpi inbound,
-                                                  const ChildPayloads& answer) {
-    const auto suite = accepted(usable(tunnel), *answer.sa);
+                                                  const ChildPayloads& answer, ChildStage stage) {
+    const auto suite = accepted(child_suites(tunnel, stage), *answer.sa, ke_of(stage));
     if (!suite) {
         return Unexpected{"the peer chose " + describe(*answer.sa) + "; we offered " +
                           describe(tunnel.esp_suites)};
@@ -78,8 +117,9 @@ Expected<ChildAgreement, std::string> check_child(const sa::TunnelRecord& tunnel
 }
 
 Expected<AcceptedChild, ChildRefusal> accept_child(Context& context, const sa::TunnelRecord& tunnel,
-                                                   const ChildPayloads& offer) {
-    auto chosen = choose(std::span<const EspSuite>(usable(tunnel)), *offer.sa);
+                                                   const ChildPayloads& offer, ChildStage stage) {
+    auto chosen =
+        choose(std::span<const EspSuite>(acceptable(tunnel, stage)), *offer.sa, ke_of(stage));
     if (!chosen) {
         return Unexpected{ChildRefusal{NotifyType::no_proposal_chosen,
                                        "offered " + describe(*offer.sa) + " for ESP; tunnel " +
@@ -98,6 +138,10 @@ Expected<AcceptedChild, ChildRefusal> accept_child(Context& context, const sa::T
                 describe(offer.ts_r->selectors) + " on ours; tunnel " + tunnel.id.to_string() +
                 " has " + describe(selectors_of(tunnel.remote_prefixes)) + " and " +
                 describe(selectors_of(tunnel.local_prefixes))}};
+    }
+    if (chosen->suite.ke != crypto::KeMethod::none &&
+        (offer.ke == nullptr || offer.ke->method != chosen->suite.ke)) {
+        return Unexpected{wrong_group(chosen->suite)};
     }
     const auto inbound = context.spis.allocate();
     if (!inbound) {
@@ -121,12 +165,13 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
                              const sa::TunnelRecord& tunnel, ChildAgreement agreement,
                              const ChildMaker& maker) {
     const Channel& channel = *session.channel;
-    ChildKeyPair keys = derive_child_keys(channel.suite().prf, agreement.suite.cipher,
-                                          channel.keys().d.reveal(), maker.nonces, {});
+    ChildKeyPair keys =
+        derive_child_keys(channel.suite().prf, agreement.suite.cipher, channel.keys().d.reveal(),
+                          maker.nonces, maker.shared_secret);
     sa::ChildSaRecord child;
     child.inbound_spi = agreement.inbound_spi;
     child.outbound_spi = agreement.outbound_spi;
-    child.ike_spi = session.our_spi;
+    child.ike_spi = session.origin;
     child.tunnel = tunnel.id;
     child.suite = agreement.suite;
     child.inbound =
@@ -143,16 +188,75 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
     child.published_at = context.now.wall;
     child.expires_at.unix_ns =
         context.now.wall.unix_ns + std::int64_t{tunnel.child_lifetime_s} * Duration(1s).count();
+    child.replaces = maker.replaces;
+    child.outbound_waits = maker.replaces != EspSpi{} && !maker.we_began;
     return child;
 }
 
 void report_child(Context& context, const Session& session, const sa::ChildSaRecord& child) {
-    report(context, session, EventKind::child_sa_established,
+    const bool rekey = child.replaces != EspSpi{};
+    report(context, session, rekey ? EventKind::child_sa_rekeyed : EventKind::child_sa_established,
            "Child SA " + hex(child.inbound_spi) + " in, " + hex(child.outbound_spi) + " out, " +
                crypto::to_string(child.suite) + ", " + describe(child.local_ts) + " here, " +
                describe(child.remote_ts) + " there" +
-               (session.nat.udp_encapsulation ? ", ESP in UDP" : ""),
+               (session.nat.udp_encapsulation ? ", ESP in UDP" : "") +
+               (rekey ? ", in place of " + hex(child.replaces) : ""),
            child.inbound_spi);
+}
+
+const sa::ChildSaRecord* find_child(const Established& sa, EspSpi inbound) {
+    for (const sa::ChildSaRecord& child : sa.children) {
+        if (child.inbound_spi == inbound) {
+            return &child;
+        }
+    }
+    return nullptr;
+}
+
+const sa::ChildSaRecord* find_child_of_peer(const Established& sa, ByteView spi) {
+    for (const sa::ChildSaRecord& child : sa.children) {
+        if (spi.size() == 4 && child.outbound_spi == EspSpi(load_u32(spi))) {
+            return &child;
+        }
+    }
+    return nullptr;
+}
+
+bool is_replaced(const Established& sa, EspSpi inbound) {
+    return std::any_of(
+        sa.children.begin(), sa.children.end(),
+        [inbound](const sa::ChildSaRecord& child) { return child.replaces == inbound; });
+}
+
+bool is_closing(const Established& sa, EspSpi inbound) {
+    const auto* asked = sa.asked ? std::get_if<in_flight::DeleteChildren>(&*sa.asked) : nullptr;
+    return asked != nullptr &&
+           std::find(asked->inbound.begin(), asked->inbound.end(), inbound) != asked->inbound.end();
+}
+
+bool is_deleting(const Established& sa, EspSpi inbound) {
+    const auto deletes = [inbound](const Wish& wish) {
+        const auto* task = std::get_if<task::DeleteChildren>(&wish.task);
+        return task != nullptr && std::find(task->inbound.begin(), task->inbound.end(), inbound) !=
+                                      task->inbound.end();
+    };
+    return is_closing(sa, inbound) || std::any_of(sa.wishes.begin(), sa.wishes.end(), deletes);
+}
+
+std::optional<sa::ChildSaRecord> bury_child(Established& sa, EspSpi inbound) {
+    const auto found = std::find_if(
+        sa.children.begin(), sa.children.end(),
+        [inbound](const sa::ChildSaRecord& child) { return child.inbound_spi == inbound; });
+    if (found == sa.children.end()) {
+        return std::nullopt;
+    }
+    const sa::ChildSaRecord child = std::move(*found);
+    sa.children.erase(found);
+    // Replaced, or one of two that replace the same (a collision): the other one goes on, and what
+    // is still under way may come in.
+    const bool other_goes_on =
+        is_replaced(sa, inbound) || (child.replaces != EspSpi{} && is_replaced(sa, child.replaces));
+    return tombstone_of(child, other_goes_on ? Drain::yes : Drain::no);
 }
 
 }  // namespace anyswan::ike

@@ -7,11 +7,24 @@
 
 namespace anyswan::ike {
 
+struct Session;
+
 /// An authenticated peer said INITIAL_CONTACT: the engine ends its other IKE SAs of this tunnel and
 /// identity.
 struct InitialContact {
     sa::TunnelId tunnel;
     wire::ike::Identification peer_id;
+};
+
+/// The engine's other IKE SAs, for one that is rekeyed. Each that was found or added here is
+/// settled (timers, indexes) after the step.
+class Sessions {
+public:
+    virtual ~Sessions() = default;
+    /// An SPI of ours that no IKE SA has.
+    virtual IkeSpi new_spi() = 0;
+    virtual Session* find(IkeSpi our_spi) = 0;
+    virtual Session& add(std::unique_ptr<Session> session) = 0;
 };
 
 struct Context {
@@ -21,6 +34,7 @@ struct Context {
     const TunnelDirectory& tunnels;
     Now now;
     Outputs& out;
+    Sessions& sessions;
     /// This engine knows no other IKE SA of the tunnel: an initiator may say INITIAL_CONTACT.
     bool only_session_of_tunnel = false;
     /// Set by the responder of IKE_AUTH for the engine.

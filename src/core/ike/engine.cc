@@ -11,6 +11,7 @@
 #include "core/crypto/crypto.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/front.h"
+#include "core/ike/queue.h"
 #include "core/ike/session_records.h"
 
 namespace anyswan::ike {
@@ -43,6 +44,10 @@ const char* name(EventKind kind) {
             return "ike_sa_established";
         case EventKind::child_sa_established:
             return "child_sa_established";
+        case EventKind::ike_sa_rekeyed:
+            return "ike_sa_rekeyed";
+        case EventKind::child_sa_rekeyed:
+            return "child_sa_rekeyed";
         case EventKind::child_sa_ended:
             return "child_sa_ended";
         case EventKind::ike_sa_ended:
@@ -59,11 +64,13 @@ const char* name(EventKind kind) {
             return "peer_unreachable";
         case EventKind::cookie_demanded:
             return "cookie_demanded";
+        case EventKind::weak_algorithm:
+            return "weak_algorithm";
     }
     return "unknown";
 }
 
-struct Engine::Impl {
+struct Engine::Impl final : Sessions {
     /// A session and where it stands in the indexes.
     struct Entry {
         std::unique_ptr<Session> session;
@@ -82,11 +89,24 @@ struct Engine::Impl {
     std::multimap<sa::TunnelId, IkeSpi> by_tunnel;
     std::set<std::pair<Instant, IkeSpi>> timers;
     std::size_t half_open = 0;
+    /// Sessions that another session's step has touched.
+    std::set<IkeSpi> touched = {};
+
+    Impl(EngineConfig engine_config, Random& random_source, SpiSource& spi_source,
+         const TunnelDirectory& directory)
+        : config(std::move(engine_config)),
+          random(random_source),
+          spis(spi_source),
+          tunnels(directory) {}
 
     // Inputs.
     void on(Context& context, const DatagramReceived& input);
     void on(Context& context, const Initiate& input);
     void on(Context& context, const Terminate& input);
+    void on(Context& context, const CreateChild& input);
+    void on(Context& context, const RekeyChild& input);
+    void on(Context& context, const DeleteChild& input);
+    void on(Context& context, const RekeyIke& input);
     void on(Context& context, const ProbeLiveness& input);
     void on(Context& context, Adopt& input);
     void on(Context& context, const LostOwnership& input);
@@ -94,10 +114,16 @@ struct Engine::Impl {
 
     void on_init_request(Context& context, const Arrival& arrival);
     void end_older(Context& context, IkeSpi newest);
+    void want(Context& context, IkeSpi spi, Task task);
+
+    // For sessions that are rekeyed.
+    IkeSpi new_spi() override;
+    Session* find(IkeSpi spi) override;
+    Session& add(std::unique_ptr<Session> session) override;
+    void settle_touched(Context& context);
 
     // Indexes.
-    [[nodiscard]] Session* find(IkeSpi spi);
-    [[nodiscard]] IkeSpi new_spi();
+    [[nodiscard]] Session* known(IkeSpi spi);
     void insert(std::unique_ptr<Session> session);
     void erase(IkeSpi spi);
     /// After every step of a session: brings its timer and indexes in line, forgets it when due.
@@ -105,7 +131,7 @@ struct Engine::Impl {
     [[nodiscard]] std::vector<IkeSpi> sessions_of(const sa::TunnelId& tunnel) const;
 };
 
-Session* Engine::Impl::find(IkeSpi spi) {
+Session* Engine::Impl::known(IkeSpi spi) {
     const auto it = entries.find(spi);
     return it == entries.end() ? nullptr : it->second.session.get();
 }
@@ -115,8 +141,34 @@ IkeSpi Engine::Impl::new_spi() {
     constexpr std::uint64_t low_48 = 0xffffffffffff;
     for (;;) {
         const IkeSpi spi(std::uint64_t{config.edge_id.value()} << 48 | (random.u64() & low_48));
-        if ((spi.value() & low_48) != 0 && find(spi) == nullptr) {
+        if ((spi.value() & low_48) != 0 && known(spi) == nullptr) {
             return spi;
+        }
+    }
+}
+
+Session* Engine::Impl::find(IkeSpi spi) {
+    touched.insert(spi);
+    return known(spi);
+}
+
+Session& Engine::Impl::add(std::unique_ptr<Session> session) {
+    Session& added = *session;
+    touched.insert(added.our_spi);
+    insert(std::move(session));
+    return added;
+}
+
+// After the actions of the step: what those sessions want may go out now.
+void Engine::Impl::settle_touched(Context& context) {
+    while (!touched.empty()) {
+        const IkeSpi spi = *touched.begin();
+        touched.erase(touched.begin());
+        if (Session* session = known(spi)) {
+            if (session->is<Established>()) {
+                go_on(*session, context, {}, Persist::nothing);
+            }
+            settle(context, spi);
         }
     }
 }
@@ -201,7 +253,7 @@ void Engine::Impl::on(Context& context, const DatagramReceived& input) {
         return on_init_request(context, arrival);
     }
     const IkeSpi ours = our_spi_in(header);
-    if (Session* session = find(ours)) {
+    if (Session* session = known(ours)) {
         if (session->is<InitSent>()) {
             context.only_session_of_tunnel = sessions_of(*session->tunnel).size() == 1;
         }
@@ -211,7 +263,7 @@ void Engine::Impl::on(Context& context, const DatagramReceived& input) {
     }
     // Our own message has our SPI where the peer's should be.
     const IkeSpi other = header.from_initiator ? header.initiator_spi : header.responder_spi;
-    if (find(other) != nullptr) {
+    if (known(other) != nullptr) {
         return context.drop(DropReason::reflected, input.remote);
     }
     front.answer_unknown_spi(context, arrival);
@@ -219,7 +271,7 @@ void Engine::Impl::on(Context& context, const DatagramReceived& input) {
 
 void Engine::Impl::on_init_request(Context& context, const Arrival& arrival) {
     const wire::ike::Header& header = arrival.view.header;
-    if (find(header.initiator_spi) != nullptr) {
+    if (known(header.initiator_spi) != nullptr) {
         return context.drop(DropReason::reflected, arrival.path.remote);
     }
     // RFC 7296 3.1: the responder's SPI "MUST be zero in the first message of an IKE initial
@@ -229,8 +281,8 @@ void Engine::Impl::on_init_request(Context& context, const Arrival& arrival) {
         return context.drop(DropReason::bad_init_header, arrival.path.remote);
     }
     std::string key = init_key_of(arrival.path.remote, arrival.bytes);
-    if (const auto known = by_init.find(key); known != by_init.end()) {
-        Session& session = *find(known->second);
+    if (const auto seen = by_init.find(key); seen != by_init.end()) {
+        Session& session = *known(seen->second);
         // "a retransmission belonging to an existing "half-open" IKE SA (in which case the
         // responder retransmits the same response) ... or it belongs to an existing IKE SA where
         // the IKE_AUTH request has been already received (in which case the responder ignores it)."
@@ -259,7 +311,7 @@ void Engine::Impl::end_older(Context& context, IkeSpi newest) {
     const InitialContact contact = std::move(*context.initial_contact);
     context.initial_contact.reset();
     for (const IkeSpi spi : sessions_of(contact.tunnel)) {
-        Session& session = *find(spi);
+        Session& session = *known(spi);
         const auto* older = std::get_if<Established>(&session.state);
         if (spi == newest || older == nullptr || older->peer_id != contact.peer_id) {
             continue;
@@ -270,10 +322,9 @@ void Engine::Impl::end_older(Context& context, IkeSpi newest) {
 }
 
 void Engine::Impl::on(Context& context, const Initiate& input) {
-    const std::vector<IkeSpi> known = sessions_of(input.tunnel);
-    for (const IkeSpi spi : known) {
-        const Session& session = *find(spi);
-        if (session.we_initiated && alive(session) && !session.is<Deleting>()) {
+    for (const IkeSpi spi : sessions_of(input.tunnel)) {
+        const Session& session = *known(spi);
+        if (session.origin_initiated && alive(session) && !session.is<Deleting>()) {
             return;
         }
     }
@@ -288,14 +339,37 @@ void Engine::Impl::on(Context& context, const Initiate& input) {
 void Engine::Impl::on(Context& context, const Terminate& input) {
     for (const IkeSpi spi : sessions_of(input.tunnel)) {
         if (!input.our_spi || *input.our_spi == spi) {
-            terminate(*find(spi), context);
+            terminate(*known(spi), context);
             settle(context, spi);
         }
     }
 }
 
+void Engine::Impl::want(Context& context, IkeSpi spi, Task task) {
+    if (Session* session = known(spi)) {
+        wish(*session, context, std::move(task));
+        settle(context, spi);
+    }
+}
+
+void Engine::Impl::on(Context& context, const CreateChild& input) {
+    want(context, input.our_spi, task::NewChild{});
+}
+
+void Engine::Impl::on(Context& context, const RekeyChild& input) {
+    want(context, input.our_spi, task::RekeyChild{input.inbound_spi});
+}
+
+void Engine::Impl::on(Context& context, const DeleteChild& input) {
+    want(context, input.our_spi, task::DeleteChildren{{input.inbound_spi}});
+}
+
+void Engine::Impl::on(Context& context, const RekeyIke& input) {
+    want(context, input.our_spi, task::RekeyIke{});
+}
+
 void Engine::Impl::on(Context& context, const ProbeLiveness& input) {
-    if (Session* session = find(input.our_spi)) {
+    if (Session* session = known(input.our_spi)) {
         probe(*session, context);
         settle(context, input.our_spi);
     }
@@ -322,20 +396,21 @@ void Engine::Impl::on(Context&, const LostOwnership& input) {
 void Engine::Impl::on(Context& context, const TimePassed&) {
     while (!timers.empty() && timers.begin()->first <= context.now.instant) {
         const IkeSpi spi = timers.begin()->second;
-        on_timer(*find(spi), context);
+        on_timer(*known(spi), context);
         settle(context, spi);
     }
 }
 
 Engine::Engine(EngineConfig config, Random& random, SpiSource& spis, const TunnelDirectory& tunnels)
-    : impl_(new Impl{std::move(config), random, spis, tunnels, {}, {}, {}, {}, {}, 0}) {}
+    : impl_(std::make_unique<Impl>(std::move(config), random, spis, tunnels)) {}
 
 Engine::~Engine() = default;
 
 Outputs Engine::step(Now now, Input input) {
     Outputs out;
-    Context context{impl_->config, impl_->random, impl_->spis, impl_->tunnels, now, out};
+    Context context{impl_->config, impl_->random, impl_->spis, impl_->tunnels, now, out, *impl_};
     std::visit([this, &context](auto& typed) { impl_->on(context, typed); }, input);
+    impl_->settle_touched(context);
     return out;
 }
 

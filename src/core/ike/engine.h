@@ -60,7 +60,7 @@ struct DatagramReceived {
 };
 /// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from
 /// (port 500, or 4500 to encapsulate from the start). Nothing happens while an IKE SA that we
-/// initiated for the tunnel is being set up or established.
+/// initiated for the tunnel, or its heir by rekeys, is being set up or established.
 struct Initiate {
     sa::TunnelId tunnel;
     Endpoint local;
@@ -70,6 +70,25 @@ struct Initiate {
 struct Terminate {
     sa::TunnelId tunnel;
     std::optional<IkeSpi> our_spi = std::nullopt;
+};
+// The life of an established IKE SA. Each of these waits for its turn (one request at a time); what
+// is wanted or under way already, or has no object any more, changes nothing.
+/// One more Child SA with the tunnel's selectors, also beside one that has the same.
+struct CreateChild {
+    IkeSpi our_spi;
+};
+/// A new Child SA in place of the one with this inbound SPI (RFC 7296 2.8).
+struct RekeyChild {
+    IkeSpi our_spi;
+    EspSpi inbound_spi;
+};
+struct DeleteChild {
+    IkeSpi our_spi;
+    EspSpi inbound_spi;
+};
+/// A new IKE SA in place of this one; it takes over the Child SAs (RFC 7296 2.18).
+struct RekeyIke {
+    IkeSpi our_spi;
 };
 /// Ask the peer whether it lives (empty INFORMATIONAL), RFC 7296 2.4.
 struct ProbeLiveness {
@@ -89,8 +108,8 @@ struct LostOwnership {
 };
 struct TimePassed {};
 
-using Input = std::variant<DatagramReceived, Initiate, Terminate, ProbeLiveness, Adopt,
-                           LostOwnership, TimePassed>;
+using Input = std::variant<DatagramReceived, Initiate, Terminate, CreateChild, RekeyChild,
+                           DeleteChild, RekeyIke, ProbeLiveness, Adopt, LostOwnership, TimePassed>;
 
 // Outputs.
 using Write = std::variant<sa::ChildSaRecord, sa::EndpointRecord, sa::IkeSaRecord>;
@@ -112,7 +131,9 @@ struct Action {
 /// What an operator would want to read; the host logs and counts it.
 enum class EventKind : std::uint8_t {
     ike_sa_established,
+    ike_sa_rekeyed,
     child_sa_established,
+    child_sa_rekeyed,
     child_sa_ended,
     ike_sa_ended,
     peer_refused,
@@ -121,6 +142,7 @@ enum class EventKind : std::uint8_t {
     retransmission,
     peer_unreachable,
     cookie_demanded,
+    weak_algorithm,  // broken, but the tunnel allows it
 };
 [[nodiscard]] const char* name(EventKind kind);
 struct EngineEvent {
@@ -147,6 +169,13 @@ struct Outputs {
     std::vector<Dropped> drops;
 };
 
+struct ChildSummary {
+    EspSpi inbound_spi;
+    WallTime expires_at;
+    /// It is being replaced or deleted, or has been: don't begin either.
+    bool rekeying = false;
+};
+
 /// A row of `anyswan sa list`.
 struct IkeSaSummary {
     IkeSpi our_spi;
@@ -157,7 +186,12 @@ struct IkeSaSummary {
     Endpoint remote;
     std::string suite;
     std::vector<EspSpi> children;
-    bool we_initiated = false;
+    bool we_initiated = false;  // the first IKE SA of the chain of rekeys
+    IkeSpi origin;              // our SPI of that: the key of the Endpoint fact
+    WallTime established_at;    // or rekeyed
+    /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
+    bool rekeying = false;
+    std::vector<ChildSummary> child_sas;  // in the order of `children`
 };
 
 class Engine {

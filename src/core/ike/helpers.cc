@@ -2,7 +2,10 @@
 // The words of the engine's tests.
 #include "core/ike/helpers.h"
 
+#include <algorithm>
+
 #include "core/ike/nat.h"
+#include "core/ike/seed_stream.h"
 
 namespace anyswan::ike::test {
 
@@ -21,6 +24,12 @@ EngineConfig config_of(const std::string& name, std::uint16_t edge_id) {
     config.edge_id = EdgeId(edge_id);
     config.cookie_secret = Secret(Bytes(32, 0x5a));
     return config;
+}
+
+bool fit(const sa::ChildSaRecord& a, const sa::ChildSaRecord& b) {
+    return a.inbound_spi == b.outbound_spi && a.outbound_spi == b.inbound_spi &&
+           a.inbound == b.outbound && a.outbound == b.inbound && a.local_ts == b.remote_ts &&
+           a.remote_ts == b.local_ts && a.suite == b.suite;
 }
 
 /// The IV of an AEAD-protected message (after header, payload header and fragment fields).
@@ -85,6 +94,25 @@ std::optional<EspSpi> CountingSpis::allocate() {
     return dry ? std::nullopt : std::optional(EspSpi(next_++));
 }
 
+void SteeredRandom::fill(MutableBytes out) {
+    random_.fill(out);
+    if (out.size() != exchange_seed_size || wanted_.empty()) {
+        return;
+    }
+    const Wanted wanted = wanted_.front();
+    wanted_.pop_front();
+    const auto rank = [&]() -> unsigned {
+        if (!wanted.request) {
+            return out[0] >> 6U;
+        }
+        const Secret seed = Secret::copy_of(out);
+        return SeedStream(seed).bytes(1)[0] >> 6U;
+    };
+    while (rank() != wanted.rank) {
+        random_.fill(out);
+    }
+}
+
 Side::Side(std::string side_name, std::uint16_t edge_id, std::uint64_t seed)
     : name(std::move(side_name)),
       config(config_of(name, edge_id)),
@@ -94,7 +122,7 @@ Side::Side(std::string side_name, std::uint16_t edge_id, std::uint64_t seed)
 
 void Side::restart(std::uint16_t edge_id, std::uint64_t seed) {
     config.edge_id = EdgeId(edge_id);
-    random = std::make_unique<SeededRandom>(seed);
+    random = std::make_unique<SteeredRandom>(seed);
     EngineConfig copy = config_of(name, edge_id);
     copy.cookie_threshold = config.cookie_threshold;
     copy.half_open_max = config.half_open_max;
@@ -143,6 +171,17 @@ const sa::ChildSaRecord* Side::child_sa() const {
         }
     }
     return newest;
+}
+
+IkeSpi Side::spi() const {
+    const sa::IkeSaRecord* newest = ike_sa();
+    return newest == nullptr ? IkeSpi{} : newest->our_spi;
+}
+
+std::vector<IkeSaSummary> Side::established() const {
+    std::vector<IkeSaSummary> rows = engine->list();
+    std::erase_if(rows, [](const IkeSaSummary& row) { return row.state != "established"; });
+    return rows;
 }
 
 std::size_t Side::live_children() const {
@@ -234,6 +273,83 @@ void World::initiate_from_fleet() {
     deliver();
 }
 
+void World::create_child(Side& side) {
+    tell(side, CreateChild{side.spi()});
+}
+
+void World::rekey_child(Side& side) {
+    tell(side, RekeyChild{side.spi(), side.child_sa()->inbound_spi});
+}
+
+void World::delete_child(Side& side) {
+    tell(side, DeleteChild{side.spi(), side.child_sa()->inbound_spi});
+}
+
+void World::rekey_ike(Side& side) {
+    tell(side, RekeyIke{side.spi()});
+}
+
+void World::delete_ike(Side& side) {
+    tell(side, Terminate{{"acme", "hq"}, side.spi()});
+}
+
+void World::probe(Side& side) {
+    tell(side, ProbeLiveness{side.spi()});
+}
+
+std::deque<World::Carried> World::take_from(const Side& side) {
+    std::deque<Carried> taken;
+    std::deque<Carried> left;
+    for (Carried& carried : wire_) {
+        (carried.from == &side ? taken : left).push_back(std::move(carried));
+    }
+    wire_ = std::move(left);
+    return taken;
+}
+
+void World::put_back(const std::deque<Carried>& carried) {
+    wire_.insert(wire_.end(), carried.begin(), carried.end());
+}
+
+std::size_t World::deliver_from(Side& side) {
+    const std::deque<Carried> taken = take_from(side);
+    for (const Carried& carried : taken) {
+        arrive(carried);
+    }
+    return taken.size();
+}
+
+std::size_t World::lose_from(Side& side) {
+    return take_from(side).size();
+}
+
+void World::take_over(Side& side, std::uint16_t edge_id) {
+    std::vector<sa::IkeSaRecord> claims;
+    std::vector<sa::ChildSaRecord> facts;
+    for (const auto& [inbound, child] : side.children) {
+        facts.push_back(child.clone());
+    }
+    // In the order they were written, so that the newest stays the newest.
+    for (const IkeSpi spi : std::vector<IkeSpi>(side.written_order)) {
+        const sa::IkeSaRecord& claim = side.ike_sas.at(spi);
+        if (!claim.ended) {
+            claims.push_back(claim.clone());
+        }
+    }
+    side.restart(edge_id, seed_ * 1000 + ++takeovers_);
+    for (sa::IkeSaRecord& claim : claims) {
+        claim.epoch = claim.epoch.next();
+        claim.owner = EdgeId(edge_id);
+        claim.next_iv = 0;
+        side.ike_sas[claim.our_spi] = claim.clone();
+        std::vector<sa::ChildSaRecord> children;
+        for (const sa::ChildSaRecord& fact : facts) {
+            children.push_back(fact.clone());
+        }
+        tell(side, Adopt{std::move(claim), std::move(children)});
+    }
+}
+
 void World::send(Side& from, const Datagram& datagram) {
     trace.push_back({&from, datagram});
     check_datagram(datagram.bytes);
@@ -323,10 +439,78 @@ bool World::up() const {
     const auto* theirs = fleet.child_sa();
     return customer.state() == "established" && fleet.state() == "established" && ours != nullptr &&
            theirs != nullptr && customer.live_children() == 1 && fleet.live_children() == 1 &&
-           ours->inbound_spi == theirs->outbound_spi && ours->outbound_spi == theirs->inbound_spi &&
-           ours->inbound == theirs->outbound && ours->outbound == theirs->inbound &&
-           ours->local_ts == theirs->remote_ts && ours->remote_ts == theirs->local_ts &&
-           ours->suite == theirs->suite;
+           fit(*ours, *theirs);
+}
+
+namespace {
+
+std::string spi_text(EspSpi spi) {
+    return std::to_string(spi.value());
+}
+
+/// Whether the facts of a side are what its engine has.
+std::string facts_differ(const Side& side) {
+    std::map<EspSpi, IkeSpi> held;
+    std::map<IkeSpi, bool> origins;
+    for (const IkeSaSummary& row : side.engine->list()) {
+        for (const EspSpi child : row.children) {
+            if (!held.emplace(child, row.origin).second) {
+                return side.name + ": Child SA " + spi_text(child) + " under two IKE SAs";
+            }
+        }
+        origins[row.origin] = true;
+    }
+    for (const auto& [spi, child] : side.children) {
+        const auto found = held.find(spi);
+        if (child.ended != (found == held.end())) {
+            return side.name + ": Child SA " + spi_text(spi) +
+                   (child.ended ? " ended in the store alone" : " lives in the store alone");
+        }
+        if (!child.ended && found->second != child.ike_spi) {
+            return side.name + ": Child SA " + spi_text(spi) + " names another endpoint";
+        }
+    }
+    for (const auto& [spi, endpoint] : side.endpoints) {
+        if (endpoint.ended == origins.contains(spi)) {
+            return side.name + ": endpoint " + std::to_string(spi.value()) +
+                   (endpoint.ended ? " ended too early" : " outlived its IKE SAs");
+        }
+    }
+    return "";
+}
+
+}  // namespace
+
+std::string World::disagreement() const {
+    for (const Side* side : {&customer, &fleet}) {
+        if (const std::string differ = facts_differ(*side); !differ.empty()) {
+            return differ;
+        }
+    }
+    const auto ours = customer.engine->list();
+    const auto theirs = fleet.engine->list();
+    if (ours.size() != theirs.size()) {
+        return "customer has " + std::to_string(ours.size()) + " IKE SAs, the fleet " +
+               std::to_string(theirs.size());
+    }
+    for (const IkeSaSummary& row : ours) {
+        const auto peer = std::find_if(theirs.begin(), theirs.end(), [&](const auto& other) {
+            return other.our_spi == row.peer_spi && other.peer_spi == row.our_spi;
+        });
+        if (peer == theirs.end() || peer->children.size() != row.children.size()) {
+            return "IKE SA " + std::to_string(row.our_spi.value()) +
+                   (peer == theirs.end() ? " is unknown to the fleet" : " has other Child SAs");
+        }
+        for (const EspSpi spi : row.children) {
+            const sa::ChildSaRecord& child = customer.children.at(spi);
+            const auto other = fleet.children.find(child.outbound_spi);
+            if (other == fleet.children.end() || other->second.ended ||
+                !fit(child, other->second)) {
+                return "Child SA " + spi_text(spi) + " of the customer has no counterpart";
+            }
+        }
+    }
+    return "";
 }
 
 void World::check_datagram(ByteView datagram) {

@@ -49,6 +49,27 @@ private:
     std::uint32_t next_;
 };
 
+/// Seeded randomness whose nonces can be steered, so that a test decides which of several is the
+/// lowest. As initiator of CREATE_CHILD_SA an engine draws a seed of 32 bytes and takes its nonce
+/// from there; as responder it draws the 32 bytes of the nonce at once. The next such draw is
+/// repeated until the nonce begins with the wanted two bits. Nothing else draws 32 bytes before it.
+class SteeredRandom final : public Random {
+public:
+    explicit SteeredRandom(std::uint64_t seed) : random_(seed) {}
+    /// `rank` 0 to 3: the nonce of the next request of ours, or of our next response.
+    void steer_request(std::uint8_t rank) { wanted_.push_back({true, rank}); }
+    void steer_response(std::uint8_t rank) { wanted_.push_back({false, rank}); }
+    void fill(MutableBytes out) override;
+
+private:
+    struct Wanted {
+        bool request = false;
+        std::uint8_t rank = 0;
+    };
+    SeededRandom random_;
+    std::deque<Wanted> wanted_;
+};
+
 /// One engine with what a host would keep: the records it wrote, what it reported.
 class Side {
 public:
@@ -61,6 +82,10 @@ public:
     [[nodiscard]] const sa::IkeSaRecord* ike_sa() const;      // the newest that isn't ended
     [[nodiscard]] const sa::ChildSaRecord* child_sa() const;  // likewise
     [[nodiscard]] std::size_t live_children() const;
+    /// Of the newest IKE SA that isn't ended.
+    [[nodiscard]] IkeSpi spi() const;
+    /// The IKE SAs that are neither ended, ending nor rekeyed.
+    [[nodiscard]] std::vector<IkeSaSummary> established() const;
     [[nodiscard]] int count(EventKind kind) const;
     [[nodiscard]] int count(DropReason reason) const;
     /// The text of the last event of a kind, "" if there was none.
@@ -69,7 +94,7 @@ public:
 
     std::string name;
     EngineConfig config;
-    std::unique_ptr<SeededRandom> random;
+    std::unique_ptr<SteeredRandom> random;
     CountingSpis spis;
     Directory directory;
     std::unique_ptr<Engine> engine;
@@ -106,11 +131,35 @@ public:
     /// Until both sides have one established IKE SA, or the time is up.
     void settle(Duration at_most = 120s);
     void tell(Side& side, Input input);
+    // One side wants something of its newest SAs; nothing is handed over yet.
+    void create_child(Side& side);
+    void rekey_child(Side& side);
+    void delete_child(Side& side);
+    void rekey_ike(Side& side);
+    void delete_ike(Side& side);
+    void probe(Side& side);
+    /// Hands over (or loses) what this side has on the wire now, and nothing that this causes.
+    /// Returns how many datagrams that were.
+    std::size_t deliver_from(Side& side);
+    std::size_t lose_from(Side& side);
+    struct Carried {
+        Side* from;
+        Datagram datagram;  // as sent
+    };
+    /// Takes what this side has on the wire off it, to be put back later.
+    std::deque<Carried> take_from(const Side& side);
+    void put_back(const std::deque<Carried>& carried);
+    /// The fleet's edge dies; edge `edge_id` wins all its claims, as the store has them, and goes
+    /// on.
+    void take_over(Side& side, std::uint16_t edge_id);
     /// Puts a datagram on the wire to `to`.
     void inject(Side& to, Datagram datagram);
 
     /// Both sides have one established IKE SA and one Child SA, with keys that fit.
     [[nodiscard]] bool up() const;
+    /// What the two sides don't agree on, "" if nothing: both have the same IKE SAs, the same Child
+    /// SAs under each with keys that fit; and each side's facts are what its engine has.
+    [[nodiscard]] std::string disagreement() const;
     [[nodiscard]] Now clock() const;
     [[nodiscard]] Side& other(const Side& side);
 
@@ -122,10 +171,6 @@ public:
     std::uint16_t nat_port_shift = 30000;
     bool cut = false;  // nothing arrives
 
-    struct Carried {
-        Side* from;
-        Datagram datagram;  // as sent
-    };
     std::vector<Carried> trace;  // every datagram ever sent
     bool check_invariants = true;
 
@@ -139,6 +184,7 @@ private:
     std::deque<Carried> wire_;
     std::optional<Carried> delayed_;
     int carried_count_ = 0;
+    std::uint64_t takeovers_ = 0;
     std::uint64_t seed_;
     std::map<Bytes, Bytes> by_iv_;
     std::map<Bytes, Bytes> by_message_id_;

@@ -224,18 +224,18 @@ TEST_F(Up, ErrorNotifiesLaterOnChangeNothing) {
     EXPECT_EQ(world.fleet.state(), "established");
 }
 
-TEST_F(Up, CreateChildSaIsRefused) {
+TEST_F(Up, CreateChildSaThatCannotBeIsRefused) {
     const auto first = [&](const Outputs& out) {
         return std::get<Notify>(answer(out).at(0).body).type;
     };
     EXPECT_EQ(first(customer_says(ExchangeType::create_child_sa, 2, {})),
-              NotifyType::no_additional_sas);
+              NotifyType::no_proposal_chosen);
     Writer spi;
     spi.u32(world.fleet.child_sa()->outbound_spi.value());
     EXPECT_EQ(first(customer_says(
                   ExchangeType::create_child_sa, 3,
                   {{Notify{ProtocolId::esp, std::move(spi).take(), NotifyType::rekey_sa, {}}}})),
-              NotifyType::no_additional_sas);
+              NotifyType::no_proposal_chosen);
     EXPECT_EQ(
         first(customer_says(ExchangeType::create_child_sa, 4,
                             {{Notify{ProtocolId::esp, {1, 2, 3, 4}, NotifyType::rekey_sa, {}}}})),

@@ -30,6 +30,20 @@ inline constexpr Duration cookie_slot = 60s;
 inline constexpr std::size_t fragment_size = 1280 - 40 - 8 - 4;
 /// COOKIE and INVALID_KE_PAYLOAD answers that an initiator follows before it ignores more.
 inline constexpr unsigned init_restarts_max = 5;
+/// Child SAs under one IKE SA; more are refused (NO_ADDITIONAL_SAS). Rekeys may go above for a
+/// while.
+inline constexpr std::size_t children_max = 256;
+/// INVALID_KE_PAYLOAD answers to one CREATE_CHILD_SA that we follow.
+inline constexpr unsigned create_restarts_max = 5;
+/// Pauses after TEMPORARY_FAILURE, doubling from the first to the longest, and how many of them:
+/// "several minutes" (RFC 7296 2.25).
+inline constexpr Duration put_off_first = 2s;
+inline constexpr Duration put_off_longest = 32s;
+inline constexpr unsigned put_off_max = 10;
+/// Until a rekey that the peer refused is tried again.
+inline constexpr Duration refused_pause = 60s;
+/// How long a replaced IKE SA waits for the peer's DELETE before we send one.
+inline constexpr Duration retire_after = 60s;
 /// After its end an IKE SA still answers retransmissions of the last request for this long.
 inline constexpr Duration linger = 60s;
 /// Unprotected refusals per second, and in one burst (RFC 7296 2.21.4).

@@ -59,13 +59,18 @@ std::vector<Demand> demands_of(const crypto::IkeSuite& suite) {
     return demands;
 }
 
-std::vector<Demand> demands_of(const crypto::EspSuite& suite) {
+std::vector<Demand> demands_of(const crypto::EspSuite& suite, ChildKe ke) {
     std::vector<Demand> demands;
     demand_cipher(suite.cipher, demands);
     // RFC 4303 2.2.1: extended sequence numbers are only used when negotiated, so that absence
     // means the 32-bit ones.
     const bool sequential = suite.sn == crypto::SnId::sequential_32;
     demands.push_back({TransformType::sn, number(suite.sn), 0, sequential});
+    if (ke == ChildKe::negotiated) {
+        // RFC 7296 3.3.3: the key exchange is an optional type of ESP; absence means NONE.
+        demands.push_back(
+            {TransformType::ke, number(suite.ke), 0, suite.ke == crypto::KeMethod::none});
+    }
     return demands;
 }
 
@@ -122,12 +127,13 @@ std::optional<Proposal> match_demands(const std::vector<Demand>& demands, const 
     return reply;
 }
 
-template <class Suite>
+/// `matching(suite, proposal)`: the reply, if the proposal contains the suite.
+template <class Suite, class Matching>
 std::optional<Chosen<Suite>> choose_suite(std::span<const Suite> preferred,
-                                          const SecurityAssociation& offered) {
+                                          const SecurityAssociation& offered, Matching matching) {
     for (const Suite& suite : preferred) {
         for (const Proposal& proposal : offered.proposals) {
-            if (auto reply = match(suite, proposal)) {
+            if (auto reply = matching(suite, proposal)) {
                 return Chosen<Suite>{suite, std::move(*reply)};
             }
         }
@@ -139,7 +145,7 @@ Proposal propose(const std::vector<Demand>& demands, std::size_t index, Protocol
                  Bytes spi) {
     Proposal proposal{static_cast<std::uint8_t>(index + 1), protocol, std::move(spi), {}};
     for (const Demand& demand : demands) {
-        if (demand.type == TransformType::integ && demand.may_be_absent) {
+        if (demand.type != TransformType::sn && demand.may_be_absent) {
             continue;
         }
         proposal.transforms.push_back(Transform::make(demand.type, demand.id, demand.key_bits));
@@ -147,9 +153,9 @@ Proposal propose(const std::vector<Demand>& demands, std::size_t index, Protocol
     return proposal;
 }
 
-template <class Suite>
+template <class Suite, class Matching>
 std::optional<Suite> accepted_suite(std::span<const Suite> offered,
-                                    const SecurityAssociation& answer) {
+                                    const SecurityAssociation& answer, Matching matching) {
     // RFC 7296 3.3.6: "The initiator of an exchange MUST check that the accepted offer is
     // consistent with one of its proposals"; 3.3.1: the proposal number "MUST match the number on
     // the proposal sent that was accepted".
@@ -162,7 +168,7 @@ std::optional<Suite> accepted_suite(std::span<const Suite> offered,
         return std::nullopt;
     }
     const Suite& suite = offered[index - 1];
-    const auto matched = match(suite, chosen);
+    const auto matched = matching(suite, chosen);
     if (!matched || matched->transforms.size() != chosen.transforms.size()) {
         return std::nullopt;
     }
@@ -219,30 +225,52 @@ std::optional<Proposal> match(const crypto::IkeSuite& suite, const Proposal& off
     return match_demands(demands_of(suite), offered);
 }
 
-std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered) {
+std::optional<Proposal> match(const crypto::EspSuite& suite, const Proposal& offered, ChildKe ke) {
     if (offered.protocol != ProtocolId::esp || !esp_spi(offered)) {
         return std::nullopt;
+    }
+    if (ke == ChildKe::negotiated) {
+        return match_demands(demands_of(suite, ke), offered);
     }
     // RFC 7296 1.2: "The SA payloads in the IKE_AUTH exchange cannot contain Transform Type 4
     // (Diffie-Hellman group) with any value other than NONE." Peers that send one anyway mean their
     // later rekeys: read over it.
-    return match_demands(demands_of(suite), offered, TransformType::ke);
+    return match_demands(demands_of(suite, ke), offered, TransformType::ke);
 }
+
+namespace {
+
+std::optional<Proposal> match_ike(const crypto::IkeSuite& suite, const Proposal& offered) {
+    return match(suite, offered);
+}
+
+auto match_esp(ChildKe ke) {
+    return [ke](const crypto::EspSuite& suite, const Proposal& offered) {
+        return match(suite, offered, ke);
+    };
+}
+
+}  // namespace
 
 std::optional<Chosen<crypto::IkeSuite>> choose(std::span<const crypto::IkeSuite> preferred,
                                                const SecurityAssociation& offered) {
-    return choose_suite(preferred, offered);
+    return choose_suite(preferred, offered, match_ike);
 }
 
 std::optional<Chosen<crypto::EspSuite>> choose(std::span<const crypto::EspSuite> preferred,
-                                               const SecurityAssociation& offered) {
-    return choose_suite(preferred, offered);
+                                               const SecurityAssociation& offered, ChildKe ke) {
+    return choose_suite(preferred, offered, match_esp(ke));
 }
 
-SecurityAssociation offer(std::span<const crypto::IkeSuite> suites) {
+SecurityAssociation offer(std::span<const crypto::IkeSuite> suites, IkeSpi spi) {
     SecurityAssociation sa;
+    Writer writer;
+    if (spi != IkeSpi{}) {
+        writer.u64(spi.value());
+    }
+    const Bytes bytes = std::move(writer).take();
     for (std::size_t i = 0; i < suites.size(); ++i) {
-        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::ike, {}));
+        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::ike, bytes));
     }
     return sa;
 }
@@ -253,19 +281,28 @@ SecurityAssociation offer(std::span<const crypto::EspSuite> suites, EspSpi spi) 
     writer.u32(spi.value());
     const Bytes bytes = std::move(writer).take();
     for (std::size_t i = 0; i < suites.size(); ++i) {
-        sa.proposals.push_back(propose(demands_of(suites[i]), i, ProtocolId::esp, bytes));
+        sa.proposals.push_back(
+            propose(demands_of(suites[i], ChildKe::negotiated), i, ProtocolId::esp, bytes));
     }
     return sa;
 }
 
 std::optional<crypto::IkeSuite> accepted(std::span<const crypto::IkeSuite> offered,
                                          const SecurityAssociation& answer) {
-    return accepted_suite(offered, answer);
+    return accepted_suite(offered, answer, match_ike);
 }
 
 std::optional<crypto::EspSuite> accepted(std::span<const crypto::EspSuite> offered,
-                                         const SecurityAssociation& answer) {
-    return accepted_suite(offered, answer);
+                                         const SecurityAssociation& answer, ChildKe ke) {
+    return accepted_suite(offered, answer, match_esp(ke));
+}
+
+std::optional<IkeSpi> ike_spi(const Proposal& proposal) {
+    if (proposal.spi.size() != 8) {
+        return std::nullopt;
+    }
+    const IkeSpi spi(load_u64(proposal.spi));
+    return spi == IkeSpi{} ? std::nullopt : std::optional(spi);
 }
 
 std::optional<EspSpi> esp_spi(const Proposal& proposal) {

@@ -23,19 +23,25 @@ struct Chosen {
 /// The part of `offered` that says `suite`, or nothing if it can't be read out of it.
 [[nodiscard]] std::optional<wire::ike::Proposal> match(const crypto::IkeSuite& suite,
                                                        const wire::ike::Proposal& offered);
-/// The same for ESP in IKE_AUTH, where no key exchange is negotiated: key exchange transforms are
-/// ignored on both sides.
+/// Whether a Child SA's proposals are about a key exchange too. In IKE_AUTH they are not: such
+/// transforms are read over there.
+enum class ChildKe : std::uint8_t { ignored, negotiated };
+/// The same for ESP.
 [[nodiscard]] std::optional<wire::ike::Proposal> match(const crypto::EspSuite& suite,
-                                                       const wire::ike::Proposal& offered);
+                                                       const wire::ike::Proposal& offered,
+                                                       ChildKe ke = ChildKe::ignored);
 
 /// The first of our suites that some offered proposal contains.
 [[nodiscard]] std::optional<Chosen<crypto::IkeSuite>> choose(
     std::span<const crypto::IkeSuite> preferred, const wire::ike::SecurityAssociation& offered);
 [[nodiscard]] std::optional<Chosen<crypto::EspSuite>> choose(
-    std::span<const crypto::EspSuite> preferred, const wire::ike::SecurityAssociation& offered);
+    std::span<const crypto::EspSuite> preferred, const wire::ike::SecurityAssociation& offered,
+    ChildKe ke = ChildKe::ignored);
 
 /// What an initiator offers: one proposal per suite, numbered from 1 in order of preference.
-[[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::IkeSuite> suites);
+/// `spi`: our SPI of the new IKE SA when one is rekeyed, else 0 (RFC 7296 3.3.1).
+[[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::IkeSuite> suites,
+                                                   IkeSpi spi = {});
 /// `spi`: our inbound SPI, in each proposal.
 [[nodiscard]] wire::ike::SecurityAssociation offer(std::span<const crypto::EspSuite> suites,
                                                    EspSpi spi);
@@ -44,9 +50,12 @@ struct Chosen {
 /// of them.
 [[nodiscard]] std::optional<crypto::IkeSuite> accepted(
     std::span<const crypto::IkeSuite> offered, const wire::ike::SecurityAssociation& answer);
-[[nodiscard]] std::optional<crypto::EspSuite> accepted(
-    std::span<const crypto::EspSuite> offered, const wire::ike::SecurityAssociation& answer);
+[[nodiscard]] std::optional<crypto::EspSuite> accepted(std::span<const crypto::EspSuite> offered,
+                                                       const wire::ike::SecurityAssociation& answer,
+                                                       ChildKe ke = ChildKe::ignored);
 
+/// The 8-byte IKE SPI of a proposal to rekey; nothing if it has another size or is zero.
+[[nodiscard]] std::optional<IkeSpi> ike_spi(const wire::ike::Proposal& proposal);
 /// The 4-byte ESP SPI of a proposal; nothing if it has another size or is reserved (RFC 4303 2.1).
 [[nodiscard]] std::optional<EspSpi> esp_spi(const wire::ike::Proposal& proposal);
 

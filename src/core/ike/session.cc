@@ -3,7 +3,7 @@
 #include "core/ike/session.h"
 
 #include "core/ike/exchange/exchange.h"
-#include "core/ike/limits.h"
+#include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
 
@@ -60,17 +60,6 @@ void repeat_response(Session& session, Context& context, const Arrival& arrival)
     Action action{session.our_spi, {}, {}};
     send_on(arrival.path, session.window.last_response(), action.send);
     context.out.actions.push_back(std::move(action));
-}
-
-/// RFC 7296 2.21.3: "this error notification is considered fatal in both peers, meaning that the
-/// IKE SA is deleted without needing an explicit Delete payload."
-void refuse_malformed(Session& session, Context& context, const Inbound& in) {
-    report(context, session, EventKind::we_refused,
-           "INVALID_SYNTAX: " + name(in.header.exchange) +
-               " request decrypts to no valid payloads; the IKE SA ends");
-    Ending ending = end(session, context);
-    respond(session, context, in, {{Notify{{}, {}, NotifyType::invalid_syntax, {}}}},
-            std::move(ending.writes), ending.persist);
 }
 
 /// RFC 7296 2.5: "If the critical flag is set and the payload type is unrecognized, the message
@@ -138,11 +127,12 @@ void receive_request(Session& session, Context& context, const Arrival& arrival)
     Inbound in{arrival.path, header, {}};
     if (!opened) {
         if (authentic_but_malformed(opened.error())) {
-            return refuse_malformed(session, context, in);
+            return refuse_syntax(session, context, in, "decrypts to no valid payloads");
         }
         return context.drop(drop_reason(opened.error()), arrival.path.remote);
     }
     if (*opened) {
+        rekey_ike::heard(session, context);
         in.payloads = std::move((*opened)->payloads);
         dispatch_request(session, context, in);
     }
@@ -153,8 +143,10 @@ void dispatch_response(Session& session, Context& context, const Inbound& in) {
     if (session.is<AuthSent>()) {
         return auth::on_response(session, context, in);
     }
-    std::vector<Write> moved = follow_peer(session, in.path);
-    informational::on_response(session, context, std::move(moved));
+    if (session.is<Deleting>()) {
+        return informational::on_response(session, context);
+    }
+    on_answer(session, context, in);
 }
 
 /// RFC 7296 2.21: errors in responses are never answered, but "should still cause the recipient to
@@ -178,26 +170,9 @@ void receive_response(Session& session, Context& context, const Arrival& arrival
             return;
         }
         in.payloads = std::move((*opened)->payloads);
+        rekey_ike::heard(session, context);
     }
     dispatch_response(session, context, in);
-}
-
-void give_up(Session& session, Context& context) {
-    const std::string tries = std::to_string(context.config.retransmit_tries + 1) + " tries";
-    if (session.is<InitSent>()) {
-        const auto refusal = session.in<InitSent>().refusal;
-        report(context, session, EventKind::peer_unreachable,
-               "no usable answer to IKE_SA_INIT after " + tries +
-                   (refusal ? "; the peer's last word was " + name(*refusal)
-                            : "; check the address, and that UDP ports 500 and 4500 get through"));
-    } else if (session.is<Deleting>()) {
-        report(context, session, EventKind::ike_sa_ended,
-               "IKE SA ended; the peer did not answer our DELETE after " + tries);
-    } else {
-        report(context, session, EventKind::peer_unreachable,
-               "peer does not answer after " + tries + "; the IKE SA and its Child SAs end");
-    }
-    end_now(session, context);
 }
 
 Header header_for(const Session& session, ExchangeType exchange, MessageId id) {
@@ -211,6 +186,32 @@ Header header_for(const Session& session, ExchangeType exchange, MessageId id) {
 }
 
 }  // namespace
+
+Established* established(Session& session) {
+    if (auto* state = std::get_if<Established>(&session.state)) {
+        return state;
+    }
+    auto* deleting = std::get_if<Deleting>(&session.state);
+    return deleting != nullptr && deleting->sa ? &*deleting->sa : nullptr;
+}
+
+const Established* established(const Session& session) {
+    if (const auto* state = std::get_if<Established>(&session.state)) {
+        return state;
+    }
+    const auto* deleting = std::get_if<Deleting>(&session.state);
+    return deleting != nullptr && deleting->sa ? &*deleting->sa : nullptr;
+}
+
+const Notify* first_error(const std::vector<Payload>& payloads) {
+    for (const Payload& payload : payloads) {
+        const auto* notify = std::get_if<Notify>(&payload.body);
+        if (notify != nullptr && is_error(notify->type)) {
+            return notify;
+        }
+    }
+    return nullptr;
+}
 
 std::optional<PayloadType> unknown_critical(const std::vector<Payload>& payloads) {
     for (const Payload& payload : payloads) {
@@ -250,69 +251,6 @@ void receive(Session& session, Context& context, const Arrival& arrival) {
     }
 }
 
-void on_timer(Session& session, Context& context) {
-    const Instant now = context.now.instant;
-    if (auto* half_open = std::get_if<HalfOpen>(&session.state)) {
-        if (half_open->expires <= now) {
-            report(context, session, EventKind::peer_unreachable,
-                   "IKE_AUTH never came after our IKE_SA_INIT response; check that UDP port 4500 "
-                   "and large datagrams get through in both directions");
-            end_now(session, context);
-        }
-        return;
-    }
-    const auto& outstanding = session.window.outstanding();
-    if (session.is<Ended>() || !outstanding || outstanding->due > now) {
-        return;
-    }
-    if (!session.window.retry(now, retransmit_policy(context.config))) {
-        return give_up(session, context);
-    }
-    report(context, session, EventKind::retransmission,
-           name(outstanding->exchange) + " request " + std::to_string(outstanding->id.value()) +
-               " sent again, try " + std::to_string(outstanding->retransmissions + 1));
-    // RFC 7296 2.1: "A retransmission from the initiator MUST be bitwise identical to the original
-    // request."
-    act(session, context, {}, outstanding->datagrams);
-}
-
-void terminate(Session& session, Context& context) {
-    if (session.is<InitSent>()) {
-        report(context, session, EventKind::ike_sa_ended, "given up on request before IKE_AUTH");
-        end_now(session, context);
-    } else if (auto* waiting = std::get_if<AuthSent>(&session.state)) {
-        waiting->terminate_wanted = true;
-    } else if (auto* established = std::get_if<Established>(&session.state)) {
-        established->terminate_wanted = true;
-        if (!session.window.outstanding()) {
-            informational::send_delete(session, context);
-        }
-    }
-}
-
-void probe(Session& session, Context& context) {
-    if (session.is<Established>() && !session.window.outstanding()) {
-        request(session, context, ExchangeType::informational, {}, {}, Persist::claim);
-    }
-}
-
-void replaced(Session& session, Context& context) {
-    report(context, session, EventKind::ike_sa_ended,
-           "IKE SA ended: the peer began a new one with INITIAL_CONTACT");
-    end_now(session, context);
-}
-
-std::optional<Instant> deadline(const Session& session) {
-    if (const auto* half_open = std::get_if<HalfOpen>(&session.state)) {
-        return half_open->expires;
-    }
-    if (const auto* ended = std::get_if<Ended>(&session.state)) {
-        return ended->forget_at;
-    }
-    const auto& outstanding = session.window.outstanding();
-    return outstanding ? std::optional(outstanding->due) : std::nullopt;
-}
-
 RetransmitPolicy retransmit_policy(const EngineConfig& config) {
     return {config.retransmit_first, config.retransmit_tries};
 }
@@ -335,6 +273,16 @@ void respond(Session& session, Context& context, const Inbound& request,
     Action action{session.our_spi, std::move(writes), {}};
     send_on(request.path, datagrams, action.send);
     context.out.actions.push_back(std::move(action));
+}
+
+void refuse_syntax(Session& session, Context& context, const Inbound& request,
+                   const std::string& why) {
+    report(context, session, EventKind::we_refused,
+           "INVALID_SYNTAX: " + name(request.header.exchange) + " request " + why +
+               "; the IKE SA ends");
+    Ending ending = end(session, context);
+    respond(session, context, request, {{Notify{{}, {}, NotifyType::invalid_syntax, {}}}},
+            std::move(ending.writes), ending.persist);
 }
 
 void request(Session& session, Context& context, ExchangeType exchange,
@@ -361,35 +309,6 @@ void act(Session& session, Context& context, std::vector<Write> writes,
     Action action{session.our_spi, std::move(writes), {}};
     send_on(session.path, datagrams, action.send);
     context.out.actions.push_back(std::move(action));
-}
-
-Ending end(Session& session, Context& context) {
-    Established* known = std::get_if<Established>(&session.state);
-    if (auto* deleting = std::get_if<Deleting>(&session.state)) {
-        known = deleting->sa ? &*deleting->sa : nullptr;
-    }
-    Ending ending;
-    if (known != nullptr) {
-        ending.persist = Persist::claim;
-        for (const sa::ChildSaRecord& child : known->children) {
-            ending.writes.emplace_back(tombstone_of(child));
-        }
-    }
-    become(session, Ended{context.now.instant + linger});
-    session.window.completed();
-    if (ending.persist == Persist::claim) {
-        ending.writes.emplace_back(endpoint_of(session));
-    }
-    return ending;
-}
-
-void end_now(Session& session, Context& context) {
-    Ending ending = end(session, context);
-    session.in<Ended>().forget_at = context.now.instant;
-    if (ending.persist == Persist::claim) {
-        ending.writes.emplace_back(claim_of(session, context.config));
-        act(session, context, std::move(ending.writes), {});
-    }
 }
 
 std::vector<Write> follow_peer(Session& session, const Path& path) {

@@ -26,6 +26,12 @@ struct Session {
     Window window;
     std::optional<Channel> channel;
     State state;
+    /// Of a chain of rekeys: our SPI of the first IKE SA, and which side initiated that.
+    IkeSpi origin;
+    bool origin_initiated = false;
+    /// Made by the peer's rekey of this IKE SA of ours, and nothing was heard on it yet (0: no);
+    /// exchange/rekey_ike.cc tells why that matters.
+    IkeSpi heir_of;
     /// Responder: which IKE_SA_INIT request made it (see Engine::Impl), empty after a takeover.
     std::string init_key;
 
@@ -81,6 +87,12 @@ void become(Session& session, S next) {
     check(transitions[from][session.state.index()], "transition of an IKE SA");
 }
 
+/// The data of a session that is Established, or Deleting after that; else null.
+[[nodiscard]] Established* established(Session& session);
+[[nodiscard]] const Established* established(const Session& session);
+
+/// The first Notify of an error type, or nullptr; borrowed.
+[[nodiscard]] const wire::ike::Notify* first_error(const std::vector<wire::ike::Payload>& payloads);
 /// The type of the first payload that is critical and unknown to us.
 [[nodiscard]] std::optional<wire::ike::PayloadType> unknown_critical(
     const std::vector<wire::ike::Payload>& payloads);
@@ -92,6 +104,10 @@ enum class Persist : std::uint8_t { nothing, claim };
 void respond(Session& session, Context& context, const Inbound& request,
              const std::vector<wire::ike::Payload>& payloads, std::vector<Write> writes,
              Persist persist);
+/// RFC 7296 2.21.3: "this error notification is considered fatal in both peers, meaning that the
+/// IKE SA is deleted without needing an explicit Delete payload." Answers INVALID_SYNTAX, and ends.
+void refuse_syntax(Session& session, Context& context, const Inbound& request,
+                   const std::string& why);
 /// Starts an exchange of our own (the window must be free) and arms its retransmission.
 void request(Session& session, Context& context, wire::ike::ExchangeType exchange,
              const std::vector<wire::ike::Payload>& payloads, std::vector<Write> writes,
@@ -103,9 +119,9 @@ void act(Session& session, Context& context, std::vector<Write> writes,
          const std::vector<Bytes>& datagrams);
 [[nodiscard]] RetransmitPolicy retransmit_policy(const EngineConfig& config);
 
-/// Ends the IKE SA: tombstones of its endpoint and Child SAs for the caller's action, and whether
-/// the claim's is to go with them (not if the store never heard of the SA). The session lingers to
-/// answer repetitions.
+/// Ends the IKE SA: tombstones of its endpoint and Child SAs (unless another IKE SA has them now)
+/// for the caller's action, and whether the claim's is to go with them (not if the store never
+/// heard of the SA). The session lingers to answer repetitions.
 struct Ending {
     std::vector<Write> writes;
     Persist persist = Persist::nothing;

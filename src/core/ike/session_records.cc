@@ -2,19 +2,17 @@
 // Session to records and back.
 #include "core/ike/session_records.h"
 
+#include "core/ike/child.h"
+#include "core/ike/limits.h"
+#include "core/ike/negotiate.h"
+#include "core/ike/offer.h"
+#include "core/ike/queue.h"
+
 namespace anyswan::ike {
 
-namespace {
+using wire::ike::Payload;
 
-const Established* established(const Session& session) {
-    if (const auto* state = std::get_if<Established>(&session.state)) {
-        return state;
-    }
-    if (const auto* state = std::get_if<Deleting>(&session.state)) {
-        return state->sa ? &*state->sa : nullptr;
-    }
-    return nullptr;
-}
+namespace {
 
 void put_keys(sa::IkeSaRecord& record, const IkeKeys& keys) {
     record.sk_d = keys.d.clone();
@@ -32,16 +30,6 @@ IkeKeys take_keys(sa::IkeSaRecord& record) {
             std::move(record.sk_pr)};
 }
 
-bool deletes_ike_sa(const std::vector<wire::ike::Payload>& payloads) {
-    for (const wire::ike::Payload& payload : payloads) {
-        const auto* gone = std::get_if<wire::ike::Delete>(&payload.body);
-        if (gone != nullptr && gone->protocol == wire::ike::ProtocolId::ike) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /// The Child SAs a claim names; those whose fact is missing are known by their inbound SPI alone.
 std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& record,
                                            const std::vector<sa::ChildSaRecord>& facts) {
@@ -49,7 +37,7 @@ std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& record,
     for (const EspSpi spi : record.children) {
         sa::ChildSaRecord child;
         child.inbound_spi = spi;
-        child.ike_spi = record.our_spi;
+        child.ike_spi = record.origin;
         child.tunnel = record.tunnel;
         for (const sa::ChildSaRecord& fact : facts) {
             if (fact.inbound_spi == spi) {
@@ -59,6 +47,69 @@ std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& record,
         children.push_back(std::move(child));
     }
     return children;
+}
+
+std::optional<in_flight::Rival> rival_of(const sa::RequestInFlight& request) {
+    return request.rival == 0 ? std::nullopt
+                              : std::optional(in_flight::Rival{request.rival, request.rival_nonce});
+}
+
+/// Our CREATE_CHILD_SA in flight, out of what it says and the seed it was made from. Nothing if
+/// they don't belong together: another release drew its key exchange in another way.
+std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
+                                      const std::vector<Payload>& payloads) {
+    using wire::ike::Message;
+    const auto* proposals = Message::find_in<wire::ike::SecurityAssociation>(payloads);
+    const auto* nonce = Message::find_in<wire::ike::Nonce>(payloads);
+    const auto* ke = Message::find_in<wire::ike::KeyExchange>(payloads);
+    if (proposals == nullptr || proposals->proposals.empty() || nonce == nullptr) {
+        return std::nullopt;
+    }
+    const crypto::KeMethod method = ke != nullptr ? ke->method : crypto::KeMethod::none;
+    if (ke != nullptr && !crypto::supported(method)) {
+        return std::nullopt;
+    }
+    in_flight::Offer ours = remake_offer(request.seed.clone(), method);
+    if (ours.nonce != nonce->data ||
+        (ke != nullptr && !equal(ours.key_exchange->public_value(), ke->data))) {
+        return std::nullopt;
+    }
+    const wire::ike::Proposal& proposal = proposals->proposals.front();
+    if (const auto spi = ike_spi(proposal)) {
+        return in_flight::RekeyIke{{task::RekeyIke{}}, *spi, std::move(ours), rival_of(request)};
+    }
+    const auto inbound = esp_spi(proposal);
+    if (!inbound) {
+        return std::nullopt;
+    }
+    in_flight::CreateChild create{
+        {task::NewChild{}}, {}, *inbound, std::move(ours), rival_of(request)};
+    const auto* rekey = find_notify(payloads, wire::ike::NotifyType::rekey_sa);
+    if (rekey != nullptr && rekey->spi.size() == 4) {
+        create.replaces = EspSpi(load_u32(rekey->spi));
+        create.wish.task = task::RekeyChild{create.replaces};
+    }
+    return create;
+}
+
+/// What an INFORMATIONAL of ours in flight is about; nothing: the end of the IKE SA.
+std::optional<InFlight> resume_informational(const std::vector<Payload>& payloads) {
+    in_flight::DeleteChildren gone;
+    for (const Payload& payload : payloads) {
+        const auto* deleted = std::get_if<wire::ike::Delete>(&payload.body);
+        if (deleted != nullptr && deleted->protocol == wire::ike::ProtocolId::ike) {
+            return std::nullopt;
+        }
+        for (const Bytes& spi : deleted != nullptr ? deleted->spis : std::vector<Bytes>{}) {
+            if (spi.size() == 4) {
+                gone.inbound.emplace_back(load_u32(spi));
+            }
+        }
+    }
+    if (gone.inbound.empty()) {
+        return in_flight::Probe{};
+    }
+    return gone;
 }
 
 void resume_request(Session& session, const sa::RequestInFlight& request,
@@ -73,10 +124,37 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
     }
     session.window.resume({request.message_id, view->header.exchange, request.datagrams, 0, {}, {}},
                           now.instant, retransmit_policy(config));
-    if (deletes_ike_sa(chain->payloads)) {
-        Deleting deleting{std::move(session.in<Established>())};
+    Established& sa = session.in<Established>();
+    if (view->header.exchange == wire::ike::ExchangeType::create_child_sa) {
+        sa.asked = resume_create(request, chain->payloads);
+    } else if (auto asked = resume_informational(chain->payloads)) {
+        sa.asked = std::move(asked);
+    } else {
+        Deleting deleting{std::move(sa)};
         become(session, std::move(deleting));
     }
+}
+
+/// The request in flight for the claim, with what an adopter needs to understand its answer.
+sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Established& sa) {
+    sa::RequestInFlight request{outstanding.id, outstanding.datagrams};
+    const auto put = [&request](const in_flight::Offer& ours,
+                                const std::optional<in_flight::Rival>& rival) {
+        request.seed = ours.seed.clone();
+        if (rival) {
+            request.rival = rival->spi;
+            request.rival_nonce = rival->lowest_nonce;
+        }
+    };
+    if (!sa.asked) {
+        return request;
+    }
+    if (const auto* create = std::get_if<in_flight::CreateChild>(&*sa.asked)) {
+        put(create->ours, create->rival);
+    } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
+        put(rekey->ours, rekey->rival);
+    }
+    return request;
 }
 
 }  // namespace
@@ -88,6 +166,10 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
     record.peer_spi = session.peer_spi;
     record.we_initiated = session.we_initiated;
     record.tunnel = *session.tunnel;
+    record.origin = session.origin;
+    record.origin_initiated = session.origin_initiated;
+    record.heir_of = session.heir_of;
+    record.fragmentation = session.fragmentation == Fragmentation::supported;
     record.suite = session.channel->suite();
     record.local = session.path.local;
     record.remote = session.path.remote;
@@ -100,12 +182,13 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
     if (const Established* sa = established(session)) {
         put_keys(record, session.channel->keys());
         record.peer_id = sa->peer_id;
+        record.successor = sa->successor;
         record.established_at = sa->since;
         for (const sa::ChildSaRecord& child : sa->children) {
             record.children.push_back(child.inbound_spi);
         }
         if (const auto& request = session.window.outstanding()) {
-            record.request = sa::RequestInFlight{request->id, request->datagrams};
+            record.request = request_of(*request, *sa);
         }
     } else {
         check(session.is<Ended>(), "a claim is of an authenticated IKE SA");
@@ -115,7 +198,7 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
 }
 
 sa::EndpointRecord endpoint_of(const Session& session) {
-    return {session.our_spi, session.path.local, session.path.remote, session.nat.udp_encapsulation,
+    return {session.origin, session.path.local, session.path.remote, session.nat.udp_encapsulation,
             session.is<Ended>()};
 }
 
@@ -133,13 +216,16 @@ sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
     copy.negotiated_on = child.negotiated_on;
     copy.published_at = child.published_at;
     copy.expires_at = child.expires_at;
+    copy.replaces = child.replaces;
+    copy.outbound_waits = child.outbound_waits;
     copy.ended = child.ended;
     return copy;
 }
 
-sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child) {
+sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child, Drain drain) {
     sa::ChildSaRecord tombstone = without_keys(child);
     tombstone.ended = true;
+    tombstone.drain = drain == Drain::yes;
     return tombstone;
 }
 
@@ -152,11 +238,24 @@ IkeSaSummary summary_of(const Session& session) {
     row.local = session.path.local;
     row.remote = session.path.remote;
     row.suite = session.channel ? crypto::to_string(session.channel->suite()) : "";
-    row.we_initiated = session.we_initiated;
-    if (const Established* sa = established(session)) {
-        for (const sa::ChildSaRecord& child : sa->children) {
-            row.children.push_back(child.inbound_spi);
-        }
+    row.we_initiated = session.origin_initiated;
+    row.origin = session.origin;
+    const Established* sa = established(session);
+    if (sa == nullptr) {
+        return row;
+    }
+    row.established_at = sa->since;
+    row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||
+                   wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{});
+    if (session.is<Established>() && sa->successor != IkeSpi{}) {
+        row.state = "rekeyed";
+    }
+    for (const sa::ChildSaRecord& child : sa->children) {
+        row.children.push_back(child.inbound_spi);
+        row.child_sas.push_back({child.inbound_spi, child.expires_at,
+                                 is_replaced(*sa, child.inbound_spi) ||
+                                     wanted(session, task::RekeyChild{child.inbound_spi}) ||
+                                     is_deleting(*sa, child.inbound_spi)});
     }
     return row;
 }
@@ -169,6 +268,11 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     session.our_spi = record.our_spi;
     session.peer_spi = record.peer_spi;
     session.we_initiated = record.we_initiated;
+    session.origin = record.origin;
+    session.origin_initiated = record.origin_initiated;
+    session.heir_of = record.heir_of;
+    session.fragmentation =
+        record.fragmentation ? Fragmentation::supported : Fragmentation::unsupported;
     session.path = {record.local, record.remote};
     // The Endpoint fact knows better; on port 4500 it is right but for peers that moved there
     // without a NAT, and it is only used when the peer moves again, which is what a NAT does.
@@ -176,8 +280,10 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     session.nat.peer_is_behind = session.nat.udp_encapsulation;
     session.tunnel = record.tunnel;
     session.window = Window({record.expected_request, record.next_request, record.last_response});
-    session.state = Established{record.peer_id, children_of(record, adopt.children),
-                                record.established_at, false};
+    session.state =
+        Established{record.peer_id, children_of(record, adopt.children), record.established_at};
+    session.in<Established>().successor = record.successor;
+    session.in<Established>().retire_at = now.instant + retire_after;
     session.channel.emplace(Channel::Setup{record.suite, take_keys(record), record.we_initiated,
                                            record.epoch, record.next_iv});
     if (record.request) {

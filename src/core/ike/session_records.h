@@ -11,8 +11,10 @@ namespace anyswan::ike {
 /// keys, but with the last response, so that any edge can repeat it.
 [[nodiscard]] sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config);
 [[nodiscard]] sa::EndpointRecord endpoint_of(const Session& session);
-/// A Child SA's end: the same SPIs and selectors, keys gone.
-[[nodiscard]] sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child);
+/// A Child SA's end: the same SPIs and selectors, keys gone; whether edges still receive on it for
+/// a few seconds.
+enum class Drain : std::uint8_t { no, yes };
+[[nodiscard]] sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child, Drain drain);
 /// What the session remembers of a Child SA: all but the keys.
 [[nodiscard]] sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child);
 

@@ -14,7 +14,7 @@
 //   AuthSent                                               v
 //      |            <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
 //      +-------------------> Established <-----------------+
-//                                 |  we want its end:
+//                                 |  we want its end (or it was rekeyed: exchange/rekey_ike.cc):
 //                                 |  HDR, SK {D}  -->
 //                                 v
 //                             Deleting
@@ -31,8 +31,8 @@
 #include <variant>
 #include <vector>
 
-#include "core/crypto/crypto.h"
-#include "core/sa/records.h"
+#include "core/ike/auth/terms.h"
+#include "core/ike/tasks.h"
 
 namespace anyswan::ike {
 
@@ -53,6 +53,7 @@ struct AuthSent {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;              // of the responder
     EspSpi inbound_spi;             // offered
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
@@ -63,6 +64,7 @@ struct HalfOpen {
     Bytes init_response;
     Bytes nonce_i;
     Bytes nonce_r;
+    auth::Terms terms;  // of the initiator
     Instant expires;
 };
 
@@ -71,7 +73,13 @@ struct Established {
     wire::ike::Identification peer_id;
     std::vector<sa::ChildSaRecord> children;  // without their keys
     WallTime since;
-    bool terminate_wanted = false;  // to be done when the request in flight is answered
+    /// What we want of the peer, in order; and what our request in flight is about.
+    std::vector<Wish> wishes = {};
+    std::optional<InFlight> asked = std::nullopt;
+    /// Rekeyed: the IKE SA that has the Child SAs now (0: none). This one only waits for its
+    /// DELETE; from `retire_at` on we send one.
+    IkeSpi successor = {};
+    Instant retire_at = {};
 };
 
 /// We sent a DELETE for the IKE SA, or told the peer that its AUTH failed (then `sa` is nothing:

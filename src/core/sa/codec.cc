@@ -17,7 +17,11 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     put(record.remote_id, *message.mutable_remote_id());
     if (!record.ended) {
         put_bytes(record.psk.reveal(), *message.mutable_psk());
+        if (record.credentials != Credentials{}) {
+            put(record.credentials, *message.mutable_credentials());
+        }
     }
+    put_texts(record.allow_weak, *message.mutable_allow_weak());
     put_list(record.remote_addresses, *message.mutable_remote_addresses());
     put_list(record.ike_suites, *message.mutable_ike_suites());
     put_list(record.esp_suites, *message.mutable_esp_suites());
@@ -47,6 +51,8 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     // Suites of a later release are kept as numbers: negotiation passes over what it can't run.
     return get(message.id(), record.id) && get(message.local_id(), record.local_id) &&
            get(message.remote_id(), record.remote_id) && get_secret(message.psk(), record.psk) &&
+           get(message.credentials(), record.credentials) &&
+           get_texts(message.allow_weak(), record.allow_weak) &&
            get_list(message.remote_addresses(), record.remote_addresses) &&
            get_list(message.ike_suites(), record.ike_suites) &&
            get_list(message.esp_suites(), record.esp_suites) &&
@@ -229,6 +235,13 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     }
     message.set_established_at(record.established_at.unix_ns);
     message.set_ended(record.ended);
+    if (record.origin != record.our_spi) {
+        message.set_origin(record.origin.value());
+        message.set_origin_initiated(record.origin_initiated);
+    }
+    message.set_successor(record.successor.value());
+    message.set_heir_of(record.heir_of.value());
+    message.set_fragmentation(record.fragmentation);
 }
 
 /// The numbers, which need no judging.
@@ -242,6 +255,12 @@ void get_counters(const v1::IkeSa& message, IkeSaRecord& record) {
     record.next_iv = message.next_iv();
     record.established_at = WallTime{message.established_at()};
     record.ended = message.ended();
+    const bool first = message.origin() == 0;
+    record.origin = first ? record.our_spi : IkeSpi(message.origin());
+    record.origin_initiated = first ? record.we_initiated : message.origin_initiated();
+    record.successor = IkeSpi(message.successor());
+    record.heir_of = IkeSpi(message.heir_of());
+    record.fragmentation = message.fragmentation();
 }
 
 bool read(const v1::IkeSa& message, IkeSaRecord& record) {

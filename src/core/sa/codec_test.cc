@@ -57,10 +57,44 @@ TEST(Codec, WhatRekeysAddComesBack) {
     ChildSaRecord tombstone = samples::child_sa_tombstone();
     tombstone.drain = true;
     expect_round_trip(tombstone.clone());
+    IkeSaRecord ike = samples::ike_sa();
+    ike.origin = IkeSpi(0x000a0b0c0d0e0f00);
+    ike.origin_initiated = false;
+    ike.successor = IkeSpi(0x000a0b0c0d0e0f02);
+    ike.heir_of = IkeSpi(0x000a0b0c0d0e0eff);
+    ike.fragmentation = true;
+    ike.request = RequestInFlight{
+        MessageId(1), {to_bytes("a request")}, samples::marked(0x38, 32), 77, Bytes(32, 9)};
+    expect_round_trip(ike.clone());
     TunnelRecord tunnel = samples::tunnel();
     tunnel.child_lifetime_bytes = 1ULL << 40U;
     tunnel.child_lifetime_packets = 1ULL << 33U;
     expect_round_trip(tunnel.clone());
+}
+
+/// A tunnel with every field of its credentials set.
+TunnelRecord tunnel_with_credentials() {
+    TunnelRecord tunnel = samples::tunnel();
+    Credentials& credentials = tunnel.credentials;
+    credentials.local = AuthKind::certificate;
+    credentials.remote = AuthKind::certificate;
+    credentials.certificates = {Bytes(900, 1), Bytes(800, 2)};
+    credentials.private_key = samples::marked(0x41, 2400);
+    credentials.rsa_padding = RsaPadding::pkcs1;
+    credentials.anchors = {{Bytes(700, 3), Bytes(20, 4)}};
+    credentials.crl_check = crypto::CrlCheck::strict;
+    credentials.crls = {Bytes(100'000, 5)};
+    credentials.ppk = {to_bytes("ppk-1"), samples::marked(0x42, 32), true};
+    tunnel.allow_weak = {weak_sha1_signatures};
+    return tunnel;
+}
+
+TEST(Codec, CredentialsComeBack) {
+    expect_round_trip(tunnel_with_credentials());
+    // Those of a release that knew pre-shared keys alone add nothing to its bytes.
+    v1::Tunnel message;
+    ASSERT_TRUE(message.ParseFromString(to_string(encoded(samples::tunnel()))));
+    EXPECT_FALSE(message.has_credentials());
 }
 
 TEST(Codec, LargeListsComeBack) {
@@ -245,6 +279,21 @@ TEST(Codec, SmallRecordsFieldsAreChecked) {
                                            [](v1::PeerEndpoint& e) { e.set_ike_spi(0); }));
 }
 
+TEST(Codec, CredentialsAreChecked) {
+    const auto with = [](const std::function<void(v1::Credentials&)>& alter) {
+        return decodes<v1::Tunnel>(RecordKind::tunnel, tunnel_with_credentials(),
+                                   [&alter](v1::Tunnel& t) { alter(*t.mutable_credentials()); });
+    };
+    EXPECT_TRUE(with([](v1::Credentials&) {}));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.set_local(2); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.set_remote(2); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.set_rsa_padding(2); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.set_crl_check(3); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.mutable_anchors(0)->clear_key_hash(); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.set_private_key(std::string(16385, 'x')); }));
+    EXPECT_FALSE(with([](v1::Credentials& c) { c.add_certificates(std::string(65536, 'x')); }));
+}
+
 TEST(Codec, TombstonesCarryNoKeys) {
     ChildSaRecord child = samples::child_sa();
     child.ended = true;
@@ -258,6 +307,11 @@ TEST(Codec, TombstonesCarryNoKeys) {
     const auto deleted = decode_record(RecordKind::tunnel, encoded(tunnel.clone()));
     ASSERT_TRUE(deleted.has_value());
     EXPECT_TRUE(std::get<TunnelRecord>(*deleted).psk.empty());
+    TunnelRecord certified = tunnel_with_credentials();
+    certified.ended = true;
+    const auto gone = decode_record(RecordKind::tunnel, encoded(certified.clone()));
+    ASSERT_TRUE(gone.has_value());
+    EXPECT_TRUE(std::get<TunnelRecord>(*gone).credentials == Credentials{});
     EXPECT_TRUE(std::get<TunnelRecord>(*deleted).ended);
 
     IkeSaRecord ike = samples::ike_sa();

@@ -178,11 +178,32 @@ bool get(const v1::ChildKeys& message, ChildKeys& value) {
 void put(const RequestInFlight& value, v1::RequestInFlight& message) {
     message.set_message_id(value.message_id.value());
     put_datagrams(value.datagrams, *message.mutable_datagrams());
+    put_bytes(value.seed.reveal(), *message.mutable_seed());
+    message.set_rival(value.rival);
+    put_bytes(value.rival_nonce, *message.mutable_rival_nonce());
 }
 
 bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
     value.message_id = MessageId(message.message_id());
-    return get_datagrams(message.datagrams(), value.datagrams);
+    value.rival = message.rival();
+    value.rival_nonce = to_bytes(bytes_of(message.rival_nonce()));
+    return get_datagrams(message.datagrams(), value.datagrams) &&
+           get_secret(message.seed(), value.seed) && value.rival_nonce.size() <= blob_size_max;
+}
+
+void put_texts(const std::vector<std::string>& values,
+               google::protobuf::RepeatedPtrField<std::string>& list) {
+    for (const std::string& value : values) {
+        list.Add(std::string(value));
+    }
+}
+
+bool get_texts(const google::protobuf::RepeatedPtrField<std::string>& list,
+               std::vector<std::string>& values) {
+    return static_cast<std::size_t>(list.size()) <= list_size_max &&
+           std::all_of(list.begin(), list.end(), [&values](const std::string& text) {
+               return get_text(text, values.emplace_back());
+           });
 }
 
 bool get_address(const std::string& field, IpAddress& value) {

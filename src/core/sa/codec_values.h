@@ -13,6 +13,7 @@
 // Generated from records.proto.
 namespace anyswan::v1 {
 class ChildKeys;
+class Credentials;
 class Endpoint;
 class EspSuite;
 class Identification;
@@ -20,6 +21,7 @@ class IkeSuite;
 class Prefix;
 class RequestInFlight;
 class TrafficSelector;
+class TrustAnchor;
 class TunnelId;
 enum SenderRule : int;
 }  // namespace anyswan::v1
@@ -67,6 +69,8 @@ void put(const crypto::EspSuite& value, v1::EspSuite& message);
 [[nodiscard]] bool get(const v1::EspSuite& message, crypto::EspSuite& value);
 void put(const ChildKeys& value, v1::ChildKeys& message);
 [[nodiscard]] bool get(const v1::ChildKeys& message, ChildKeys& value);
+void put(const Credentials& value, v1::Credentials& message);
+[[nodiscard]] bool get(const v1::Credentials& message, Credentials& value);
 void put(const RequestInFlight& value, v1::RequestInFlight& message);
 [[nodiscard]] bool get(const v1::RequestInFlight& message, RequestInFlight& value);
 
@@ -75,6 +79,10 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message);
 /// Printable ASCII of at most text_size_max bytes.
 [[nodiscard]] bool get_text(const std::string& field, std::string& value);
 [[nodiscard]] bool get_sender_rule(v1::SenderRule field, SenderRule& value);
+void put_texts(const std::vector<std::string>& values,
+               google::protobuf::RepeatedPtrField<std::string>& list);
+[[nodiscard]] bool get_texts(const google::protobuf::RepeatedPtrField<std::string>& list,
+                             std::vector<std::string>& values);
 void put_datagrams(const std::vector<Bytes>& values,
                    google::protobuf::RepeatedPtrField<std::string>& list);
 [[nodiscard]] bool get_datagrams(const google::protobuf::RepeatedPtrField<std::string>& list,

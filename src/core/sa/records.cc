@@ -53,6 +53,8 @@ TunnelRecord TunnelRecord::clone() const {
         .local_id = local_id,
         .remote_id = remote_id,
         .psk = psk.clone(),
+        .credentials = credentials.clone(),
+        .allow_weak = allow_weak,
         .remote_addresses = remote_addresses,
         .ike_suites = ike_suites,
         .esp_suites = esp_suites,
@@ -69,6 +71,10 @@ TunnelRecord TunnelRecord::clone() const {
         .initiate = initiate,
         .ended = ended,
     };
+}
+
+bool TunnelRecord::allows_weak(std::string_view what) const {
+    return std::find(allow_weak.begin(), allow_weak.end(), what) != allow_weak.end();
 }
 
 ChildSaRecord ChildSaRecord::clone() const {
@@ -117,10 +123,15 @@ IkeSaRecord IkeSaRecord::clone() const {
         .next_request = next_request,
         .next_iv = next_iv,
         .last_response = last_response,
-        .request = request,
+        .request = request ? std::optional(request->clone()) : std::nullopt,
         .children = children,
         .established_at = established_at,
         .ended = ended,
+        .origin = origin,
+        .origin_initiated = origin_initiated,
+        .successor = successor,
+        .heir_of = heir_of,
+        .fragmentation = fragmentation,
     };
 }
 

@@ -18,6 +18,7 @@
 #include "base/strong.h"
 #include "base/time.h"
 #include "core/crypto/suites.h"
+#include "core/sa/credentials.h"
 #include "core/wire/ike/payloads.h"
 
 namespace anyswan::sa {
@@ -50,8 +51,13 @@ enum class NatTraversal : std::uint8_t {
 struct TunnelRecord {
     TunnelId id;
     wire::ike::Identification local_id;
+    /// What the peer must call itself, or a pattern: "*", "*.branch.example", "*@example.com", a
+    /// distinguished name with "*" as values (core/ike/auth/identity.h).
     wire::ike::Identification remote_id;
     Secret psk;
+    Credentials credentials;
+    /// Broken algorithms that this tunnel accepts nevertheless: "sha1-signatures".
+    std::vector<std::string> allow_weak;
     /// Where the peer must come from; empty: anywhere. The initiator's remote address is the first.
     std::vector<IpPrefix> remote_addresses;
     std::vector<crypto::IkeSuite> ike_suites;  // in order of preference
@@ -71,6 +77,7 @@ struct TunnelRecord {
     bool ended = false;                  // a tombstone: deleted by the operator, psk empty
 
     [[nodiscard]] TunnelRecord clone() const;
+    [[nodiscard]] bool allows_weak(std::string_view what) const;
     bool operator==(const TunnelRecord&) const = default;
 };
 
@@ -138,6 +145,16 @@ struct EdgeRecord {
 struct RequestInFlight {
     MessageId message_id;
     std::vector<Bytes> datagrams;
+    /// Of a CREATE_CHILD_SA: what its nonce and its side of the key exchange were drawn from.
+    Secret seed = {};
+    /// What the peer made at the same time by a rekey of the same SA: an inbound ESP SPI or our SPI
+    /// of an IKE SA; 0: nothing. With the lowest nonce of that exchange (RFC 7296 2.8.1).
+    std::uint64_t rival = 0;
+    Bytes rival_nonce = {};
+
+    [[nodiscard]] RequestInFlight clone() const {
+        return {message_id, datagrams, seed.clone(), rival, rival_nonce};
+    }
     bool operator==(const RequestInFlight&) const = default;
 };
 
@@ -166,6 +183,18 @@ struct IkeSaRecord {
     std::vector<EspSpi> children;  // inbound SPIs
     WallTime established_at;
     bool ended = false;
+    // Rekeying an IKE SA makes another one (RFC 7296 2.18); these tie the chain together.
+    /// Our SPI of its first IKE SA: the key of the Endpoint fact and `ike_spi` of all Child SAs,
+    /// which thus need not change. In the store 0 stands for `our_spi`.
+    IkeSpi origin;
+    /// Which side initiated the first IKE SA of the chain; in the store only if `origin` is there.
+    bool origin_initiated = false;
+    /// The IKE SA that has replaced this one and has its Child SAs now; 0: none.
+    IkeSpi successor;
+    /// Made by the peer's rekey of this IKE SA, and not heard from since; 0: no.
+    IkeSpi heir_of;
+    /// The peer takes fragments (RFC 7383).
+    bool fragmentation = false;
 
     [[nodiscard]] IkeSaRecord clone() const;
     bool operator==(const IkeSaRecord&) const = default;

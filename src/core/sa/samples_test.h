@@ -111,12 +111,15 @@ inline IkeSaRecord ike_sa() {
     record.request = RequestInFlight{MessageId(1), {to_bytes("a request")}};
     record.children = {EspSpi(0x00123456), EspSpi(0x00123457)};
     record.established_at = WallTime{-1};
+    record.origin = record.our_spi;
+    record.origin_initiated = record.we_initiated;
     return record;
 }
 
 inline IkeSaRecord ike_sa_tombstone() {
     IkeSaRecord record;
     record.our_spi = IkeSpi(1);
+    record.origin = record.our_spi;
     record.ended = true;
     return record;
 }

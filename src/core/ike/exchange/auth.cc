@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// IKE_AUTH (RFC 7296 1.2, 2.15): identities, proof of the pre-shared key, the first Child SA. Both
-// roles.
+// IKE_AUTH (RFC 7296 1.2, 2.15): identities, proofs, the first Child SA. Both roles. How proofs are
+// made and judged: core/ike/auth.
 //
-//   HDR, SK {IDi, [N(INITIAL_CONTACT)], IDr, AUTH, SAi2, TSi, TSr}  -->
-//                                           <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+//   HDR, SK {IDi, [CERT+], [N(INITIAL_CONTACT)], [CERTREQ], [IDr], AUTH, [N(PPK_IDENTITY)],
+//            [N(NO_PPK_AUTH)], SAi2, TSi, TSr}  -->
+//                        <--  HDR, SK {IDr, [CERT+], AUTH, [N(PPK_IDENTITY)], SAr2, TSi, TSr}
 #include <algorithm>
 
+#include "core/ike/auth/identity.h"
+#include "core/ike/auth/ppk.h"
+#include "core/ike/auth/select.h"
 #include "core/ike/child.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/negotiate.h"
@@ -27,119 +31,32 @@ using wire::ike::Payload;
 
 namespace {
 
-/// What one side's AUTH covers (RFC 7296 2.15): its own first message, the other's nonce and its
-/// own identity.
-struct Signer {
-    ByteView first_message;
-    ByteView other_nonce;
-    const Secret& sk_p;
-    const Identification& id;
+/// How the two sides became sure of each other.
+struct Assurance {
+    std::optional<AcceptedCertificate> certificate;
+    bool ppk = false;
 };
 
-Secret auth_value(const Channel& channel, const Secret& psk, const Signer& signer) {
-    const crypto::PrfId prf = channel.suite().prf;
-    const Bytes id = signer.id.rest_of_payload();
-    return psk_auth(
-        prf, psk.reveal(),
-        auth_octets(prf, {signer.first_message, signer.other_nonce, signer.sk_p.reveal(), id}));
-}
-
-bool verify(const Channel& channel, const Secret& psk, const Signer& signer,
-            const Authentication& auth) {
-    return auth.method == AuthMethod::shared_key_mic && !psk.empty() &&
-           constant_time_equal(auth.data, auth_value(channel, psk, signer).reveal());
-}
-
-Payload our_auth(const Channel& channel, const Secret& psk, const Signer& signer) {
-    return {Authentication{AuthMethod::shared_key_mic,
-                           to_bytes(auth_value(channel, psk, signer).reveal())}};
-}
-
-std::string quoted(const Identification& id) {
-    return "\"" + id.to_string() + "\" (" + name(id.type) + ")";
-}
-
-void report_established(Session& session, Context& context, const Identification& peer_id) {
+void report_established(Session& session, Context& context, const Identification& peer_id,
+                        const Assurance& assurance) {
     const NatStatus& nat = session.nat;
+    const auto& certificate = assurance.certificate;
     report(context, session, EventKind::ike_sa_established,
-           std::string("IKE SA established with ") + peer_id.to_string() + ", " +
+           std::string("IKE SA established with ") + text_of(peer_id) + ", " +
                crypto::to_string(session.channel->suite()) +
+               (certificate ? ", by " + certificate->text : "") +
+               (assurance.ppk ? ", with a PPK" : "") +
                (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
                (nat.we_are_behind ? ", we are behind a NAT" : ""));
+    if (certificate && certificate->sha1) {
+        report(context, session, EventKind::weak_algorithm,
+               "accepted a SHA-1 signature of " + certificate->text +
+                   ", because the tunnel allows it: give the router SHA-256, then take "
+                   "\"sha1-signatures\" off allow_weak");
+    }
 }
 
 // Responder.
-
-struct Claimed {
-    const IdInitiator* id_i = nullptr;
-    const IdResponder* id_r = nullptr;
-    const Authentication* auth = nullptr;
-};
-
-using Tunnels = std::vector<const sa::TunnelRecord*>;
-
-std::string expected_ids(const Tunnels& tunnels) {
-    constexpr std::size_t named_max = 3;
-    std::string text;
-    for (std::size_t i = 0; i < std::min(tunnels.size(), named_max); ++i) {
-        text += (text.empty() ? "" : ", ") + quoted(tunnels[i]->remote_id) + " for tunnel " +
-                tunnels[i]->id.to_string();
-    }
-    return text + (tunnels.size() > named_max ? ", ..." : "");
-}
-
-/// Why authentication failed: the wire says the same in every case, the operator gets this.
-std::string why_no_tunnel(const Session& session, const Tunnels& of_address,
-                          const Claimed& claimed) {
-    if (of_address.empty()) {
-        return "no tunnel allows the address " + session.path.remote.address.to_string() +
-               " any more; add it to the tunnel's remote addresses";
-    }
-    const Identification& id = *claimed.id_i;
-    const sa::TunnelRecord* same_id = nullptr;
-    for (const sa::TunnelRecord* tunnel : of_address) {
-        if (tunnel->remote_id == id) {
-            same_id = tunnel;
-            if (claimed.id_r != nullptr && tunnel->local_id != *claimed.id_r) {
-                return "the router asks for our identity " + quoted(*claimed.id_r) + "; tunnel " +
-                       tunnel->id.to_string() + " has " + quoted(tunnel->local_id) +
-                       ": set the router's remote identity to that";
-            }
-        }
-    }
-    if (same_id != nullptr) {
-        return "tunnel " + same_id->id.to_string() + " does not accept " +
-               crypto::to_string(session.channel->suite()) +
-               ", which other tunnels of this address made us choose; give tunnels that share an "
-               "address the same IKE suites";
-    }
-    return "the router calls itself " + quoted(id) + "; expected " + expected_ids(of_address) +
-           ": set the router's local identity to that, or the tunnel's remote id to the router's";
-}
-
-std::string why_bad_auth(const sa::TunnelRecord& tunnel, const Claimed& claimed) {
-    if (claimed.auth->method != AuthMethod::shared_key_mic) {
-        return "the router authenticates with " + name(claimed.auth->method) + "; tunnel " +
-               tunnel.id.to_string() + " needs a pre-shared key: set the router to that";
-    }
-    return "identity " + quoted(*claimed.id_i) + " is right for tunnel " + tunnel.id.to_string() +
-           ", the pre-shared key differs: set the same key on the router and on the tunnel";
-}
-
-Tunnels matching(const Session& session, const Tunnels& of_address, const Claimed& claimed) {
-    Tunnels found;
-    for (const sa::TunnelRecord* tunnel : of_address) {
-        const auto& suites = tunnel->ike_suites;
-        const bool suite =
-            std::find(suites.begin(), suites.end(), session.channel->suite()) != suites.end();
-        // RFC 7296 3.5 leaves matching to policy; ours is equality of type and data.
-        if (suite && tunnel->remote_id == *claimed.id_i &&
-            (claimed.id_r == nullptr || tunnel->local_id == *claimed.id_r)) {
-            found.push_back(tunnel);
-        }
-    }
-    return found;
-}
 
 /// RFC 7296 2.21.2: "All errors that occur in an IKE_AUTH exchange, causing the authentication to
 /// fail for whatever reason ... SHOULD result in an AUTHENTICATION_FAILED notification." The same
@@ -158,25 +75,6 @@ void fail_syntax(Session& session, Context& context, const Inbound& in, const st
     const Ending ending = end(session, context);
     respond(session, context, in, {{Notify{{}, {}, NotifyType::invalid_syntax, {}}}}, {},
             ending.persist);
-}
-
-/// The tunnel whose identities match and whose key proves right, else the words why none does.
-Expected<const sa::TunnelRecord*, std::string> authenticate(Session& session, Context& context,
-                                                            const Inbound& in,
-                                                            const Claimed& claimed) {
-    const HalfOpen& state = session.in<HalfOpen>();
-    const Tunnels of_address = context.tunnels.by_address(in.path.remote.address);
-    const Tunnels candidates = matching(session, of_address, claimed);
-    if (candidates.empty()) {
-        return Unexpected{why_no_tunnel(session, of_address, claimed)};
-    }
-    const Signer peer{state.init_request, state.nonce_r, session.channel->keys().pi, *claimed.id_i};
-    for (const sa::TunnelRecord* tunnel : candidates) {
-        if (verify(*session.channel, tunnel->psk, peer, *claimed.auth)) {
-            return tunnel;
-        }
-    }
-    return Unexpected{why_bad_auth(*candidates.front(), claimed)};
 }
 
 /// The response's payloads about the Child SA, and its record if it was made.
@@ -202,21 +100,46 @@ ChildOutcome make_first_child(Session& session, Context& context, const sa::Tunn
                        {{state.nonce_i, state.nonce_r}, false})};
 }
 
-void establish(Session& session, Context& context, const Inbound& in,
-               const sa::TunnelRecord& tunnel, const ChildPayloads& offer) {
+/// IDr, CERT and AUTH of the response; else why we can't prove ourselves.
+Expected<std::vector<Payload>, std::string> our_side(Session& session,
+                                                     const sa::TunnelRecord& tunnel,
+                                                     const HalfOpen& state) {
+    auto ours =
+        prove(session.channel->suite().prf, tunnel, state.terms,
+              {state.init_response, state.nonce_i, session.channel->keys().pr, tunnel.local_id});
+    if (!ours) {
+        return Unexpected{"tunnel " + tunnel.id.to_string() + ": " + ours.error()};
+    }
+    std::vector<Payload> payloads{{IdResponder{tunnel.local_id}}};
+    append_certificates(payloads, tunnel);
+    payloads.push_back({std::move(*ours)});
+    return payloads;
+}
+
+void establish(Session& session, Context& context, const Inbound& in, const Selected& selected,
+               const Identification& peer_id, const ChildPayloads& offer) {
+    const sa::TunnelRecord& tunnel = *selected.tunnel;
+    if (selected.with_ppk) {
+        session.channel->use_ppk(tunnel.credentials.ppk);
+    }
+    auto ours = our_side(session, tunnel, session.in<HalfOpen>());
+    if (!ours) {
+        return fail_authentication(session, context, in, ours.error());
+    }
+    std::vector<Payload> payloads = std::move(*ours);
+    if (selected.with_ppk) {
+        // RFC 8784 3: the responder says that it used the PPK, "with no data".
+        payloads.push_back({Notify{{}, {}, NotifyType::ppk_identity, {}}});
+    }
     const HalfOpen state = std::move(session.in<HalfOpen>());
     session.tunnel = tunnel.id;
     // The initiator may have moved to port 4500; from here on that is where it is.
     session.path = in.path;
     if (find_notify(in.payloads, NotifyType::initial_contact) != nullptr) {
-        context.initial_contact = InitialContact{tunnel.id, tunnel.remote_id};
+        context.initial_contact = InitialContact{tunnel.id, peer_id};
     }
-    std::vector<Payload> payloads{{IdResponder{tunnel.local_id}},
-                                  our_auth(*session.channel, tunnel.psk,
-                                           {state.init_response, state.nonce_i,
-                                            session.channel->keys().pr, tunnel.local_id})};
-    become(session, Established{tunnel.remote_id, {}, context.now.wall, false});
-    report_established(session, context, tunnel.remote_id);
+    become(session, Established{peer_id, {}, context.now.wall});
+    report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk});
     ChildOutcome child = make_first_child(session, context, tunnel, state, offer);
     std::vector<Write> writes;
     if (child.record) {
@@ -243,6 +166,13 @@ void reject_responder(Session& session, Context& context, const std::string& why
             {{Notify{{}, {}, NotifyType::authentication_failed, {}}}}, {}, Persist::nothing);
 }
 
+/// What of ours the peer may not like.
+std::string proof_words(const sa::TunnelRecord& tunnel) {
+    return tunnel.credentials.local == sa::AuthKind::certificate
+               ? "our certificate (does it trust the CA that signed it?)"
+               : "the pre-shared key";
+}
+
 const Notify* first_error(const std::vector<Payload>& payloads) {
     for (const Payload& payload : payloads) {
         const auto* notify = std::get_if<Notify>(&payload.body);
@@ -253,27 +183,88 @@ const Notify* first_error(const std::vector<Payload>& payloads) {
     return nullptr;
 }
 
-/// Why the responder isn't who it should be; nothing if it is.
-std::optional<std::string> judge_responder(Session& session, const sa::TunnelRecord& tunnel,
-                                           const Inbound& in) {
+std::string why_not_proved(const sa::TunnelRecord& tunnel, const Authentication& auth, bool ppk,
+                           const ProofFailure& failure) {
+    switch (failure.kind) {
+        case ProofFailure::Kind::method:
+            return "it authenticates with " + name(auth.method) + " instead of " +
+                   words_for(tunnel.credentials.remote);
+        case ProofFailure::Kind::shared_key:
+            return std::string("its identity is right, the pre-shared key differs") +
+                   (ppk ? " (or the PPK does)" : "") + ": set the same key on both sides";
+        case ProofFailure::Kind::certificate:
+            break;
+    }
+    return failure.words;
+}
+
+/// The responder, if it is who it should be.
+struct Responder {
+    Identification id;
+    Assurance assurance;
+};
+Expected<Responder, std::string> judge_responder(Session& session, Context& context,
+                                                 const sa::TunnelRecord& tunnel,
+                                                 const Inbound& in) {
     const AuthSent& state = session.in<AuthSent>();
     const auto* id = Message::find_in<IdResponder>(in.payloads);
     const auto* auth = Message::find_in<Authentication>(in.payloads);
     if (id == nullptr || auth == nullptr) {
-        return "its IKE_AUTH response lacks IDr or AUTH";
+        return Unexpected{std::string("its IKE_AUTH response lacks IDr or AUTH")};
     }
-    if (tunnel.remote_id != *id) {
-        return "it calls itself " + quoted(*id) + "; the tunnel expects " +
-               quoted(tunnel.remote_id);
+    if (!fit(tunnel.remote_id, *id)) {
+        return Unexpected{"it calls itself " + quoted(*id) + "; the tunnel expects " +
+                          quoted(tunnel.remote_id)};
     }
-    const Signer peer{state.init_response, state.nonce_i, session.channel->keys().pr, *id};
-    if (auth->method != AuthMethod::shared_key_mic) {
-        return "it authenticates with " + name(auth->method) + " instead of a pre-shared key";
+    // RFC 8784 3: the responder took the PPK if it says PPK_IDENTITY, else it took NO_PPK_AUTH.
+    const sa::Ppk& ppk = tunnel.credentials.ppk;
+    const bool with_ppk = state.terms.ppk && ppk.configured() &&
+                          find_notify(in.payloads, NotifyType::ppk_identity) != nullptr;
+    if (ppk.configured() && ppk.required && !with_ppk) {
+        return Unexpected{"it does not use the PPK \"" + to_string(ppk.id) +
+                          "\", which the tunnel requires: configure it there"};
     }
-    if (!verify(*session.channel, tunnel.psk, peer, *auth)) {
-        return "its identity is right, the pre-shared key differs: set the same key on both sides";
+    if (with_ppk) {
+        session.channel->use_ppk(ppk);
     }
-    return std::nullopt;
+    auto proved = judge(session.channel->suite().prf, tunnel, {*auth, in.payloads},
+                        {state.init_response, state.nonce_i, session.channel->keys().pr, *id},
+                        context.now.wall);
+    if (!proved) {
+        return Unexpected{why_not_proved(tunnel, *auth, with_ppk, proved.error())};
+    }
+    return Responder{*id, {std::move(proved->certificate), with_ppk}};
+}
+
+/// Our AUTH; with a PPK (RFC 8784 3) also PPK_IDENTITY and, if we can do without, NO_PPK_AUTH.
+Expected<std::vector<Payload>, std::string> our_proofs(Session& session,
+                                                       const sa::TunnelRecord& tunnel,
+                                                       const Start& start) {
+    const sa::Ppk& ppk = tunnel.credentials.ppk;
+    const crypto::PrfId prf = session.channel->suite().prf;
+    const Secret& plain_key = session.channel->keys().pi;
+    if (ppk.configured() && ppk.required && !start.terms.ppk) {
+        return Unexpected{std::string(
+            "the tunnel requires a PPK, and the peer does not know PPKs (no USE_PPK): configure "
+            "one there, or set ppk_required = false")};
+    }
+    const auto with_key = [&](const Secret& key) {
+        return prove(prf, tunnel, start.terms,
+                     {start.init_request, start.nonce_r, key, tunnel.local_id});
+    };
+    auto proof = with_key(start.terms.ppk ? mixed(prf, ppk, plain_key) : plain_key.clone());
+    if (!proof) {
+        return Unexpected{proof.error()};
+    }
+    std::vector<Payload> payloads{{std::move(*proof)}};
+    if (start.terms.ppk) {
+        payloads.push_back({Notify{{}, {}, NotifyType::ppk_identity, ppk_identity(ppk)}});
+        if (!ppk.required) {
+            payloads.push_back(
+                {Notify{{}, {}, NotifyType::no_ppk_auth, with_key(plain_key).value().data}});
+        }
+    }
+    return payloads;
 }
 
 /// RFC 7296 2.21.2: "The initiator MAY, of course, for reasons of policy later delete such an IKE
@@ -326,45 +317,55 @@ void start(Session& session, Context& context, Start start) {
                "given up: this edge holds no block of SPIs just now");
         return end_now(session, context);
     }
-    const Signer us{start.init_request, start.nonce_r, session.channel->keys().pi,
-                    tunnel->local_id};
+    auto proofs = our_proofs(session, *tunnel, start);
+    if (!proofs) {
+        report(context, session, EventKind::ike_sa_ended, "given up: " + proofs.error());
+        return end_now(session, context);
+    }
     std::vector<Payload> payloads{{IdInitiator{tunnel->local_id}}};
+    append_certificates(payloads, *tunnel);
     if (context.only_session_of_tunnel) {
         payloads.push_back({Notify{{}, {}, NotifyType::initial_contact, {}}});
     }
-    payloads.push_back({IdResponder{tunnel->remote_id}});
-    payloads.push_back(our_auth(*session.channel, tunnel->psk, us));
+    append_to_auth_request(payloads, *tunnel, start.terms);
+    if (!is_pattern(tunnel->remote_id)) {
+        payloads.push_back({IdResponder{tunnel->remote_id}});
+    }
+    for (Payload& payload : *proofs) {
+        payloads.push_back(std::move(payload));
+    }
     for (Payload& payload : offer_child(*tunnel, *inbound)) {
         payloads.push_back(std::move(payload));
     }
     become(session, AuthSent{std::move(start.init_response), std::move(start.nonce_i),
-                             std::move(start.nonce_r), *inbound});
+                             std::move(start.nonce_r), std::move(start.terms), *inbound});
     request(session, context, ExchangeType::ike_auth, payloads, {}, Persist::nothing);
 }
 
 void on_request(Session& session, Context& context, const Inbound& in) {
-    const Claimed claimed{Message::find_in<IdInitiator>(in.payloads),
-                          Message::find_in<IdResponder>(in.payloads),
-                          Message::find_in<Authentication>(in.payloads)};
-    if (claimed.id_i == nullptr) {
+    const auto* id_i = Message::find_in<IdInitiator>(in.payloads);
+    const auto* auth = Message::find_in<Authentication>(in.payloads);
+    if (id_i == nullptr) {
         return fail_syntax(session, context, in, "lacks IDi");
     }
-    if (claimed.auth == nullptr) {
+    if (auth == nullptr) {
         // RFC 7296 2.16: "An initiator indicates a desire to use EAP by leaving out the AUTH
         // payload".
         return fail_authentication(session, context, in,
                                    "the router wants EAP (its IKE_AUTH has no AUTH payload); set "
-                                   "it to authenticate with a pre-shared key");
+                                   "it to authenticate with a pre-shared key or a certificate");
     }
     const auto offer = ChildPayloads::of(in.payloads);
     if (!offer) {
         return fail_syntax(session, context, in, "lacks SA, TSi or TSr");
     }
-    const auto tunnel = authenticate(session, context, in, claimed);
-    if (!tunnel) {
-        return fail_authentication(session, context, in, tunnel.error());
+    add_from_auth_request(session.in<HalfOpen>().terms, in.payloads);
+    const Claimed claimed{*id_i, Message::find_in<IdResponder>(in.payloads), *auth, in.payloads};
+    const auto selected = select_tunnel(session, context, in.path.remote.address, claimed);
+    if (!selected) {
+        return fail_authentication(session, context, in, selected.error());
     }
-    establish(session, context, in, **tunnel, *offer);
+    establish(session, context, in, selected.value(), *id_i, *offer);
 }
 
 void on_response(Session& session, Context& context, const Inbound& in) {
@@ -377,17 +378,18 @@ void on_response(Session& session, Context& context, const Inbound& in) {
         report(context, session, EventKind::peer_refused,
                name(error->type) + " by the peer to IKE_AUTH" +
                    (error->type == NotifyType::authentication_failed
-                        ? ": it does not accept our identity " + quoted(tunnel->local_id) +
-                              " or the pre-shared key; compare both"
+                        ? ": it does not accept our identity " + quoted(tunnel->local_id) + " or " +
+                              proof_words(*tunnel) + "; compare both"
                         : ""));
         return end_now(session, context);
     }
-    if (const auto why = judge_responder(session, *tunnel, in)) {
-        return reject_responder(session, context, *why);
+    const auto responder = judge_responder(session, context, *tunnel, in);
+    if (!responder) {
+        return reject_responder(session, context, responder.error());
     }
     const AuthSent state = std::move(session.in<AuthSent>());
-    become(session, Established{tunnel->remote_id, {}, context.now.wall, false});
-    report_established(session, context, tunnel->remote_id);
+    become(session, Established{responder->id, {}, context.now.wall});
+    report_established(session, context, responder->id, responder->assurance);
     take_child(session, context, *tunnel, state, in);
 }
 

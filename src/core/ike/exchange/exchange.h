@@ -32,6 +32,7 @@ struct Start {
     Bytes nonce_i;
     Bytes nonce_r;
     Bytes init_request;
+    Terms terms;
 };
 void start(Session& session, Context& context, Start start);
 void on_response(Session& session, Context& context, const Inbound& in);
@@ -43,18 +44,65 @@ void on_request(Session& session, Context& context, const Inbound& in);
 namespace informational {
 
 void on_request(Session& session, Context& context, const Inbound& in);
-/// The request in flight was answered; `moved`: facts to be written if the peer has moved.
-void on_response(Session& session, Context& context, std::vector<Write> moved);
+/// Deleting, and our request was answered.
+void on_response(Session& session, Context& context);
 /// Established -> Deleting: asks the peer to end the IKE SA; `writes` go with the request.
 void send_delete(Session& session, Context& context, std::vector<Write> writes = {});
 
 }  // namespace informational
 
-/// CREATE_CHILD_SA (RFC 7296 1.3): further Child SAs, rekeying of either kind.
+/// CREATE_CHILD_SA (RFC 7296 1.3) by the peer: further Child SAs, rekeying of either kind.
 namespace create_child {
 
 void on_request(Session& session, Context& context, const Inbound& in);
 
 }  // namespace create_child
+
+/// CREATE_CHILD_SA that rekeys the IKE SA (RFC 7296 1.3.2), and who has its estate: the Child SAs
+/// and the Endpoint fact of the chain.
+namespace rekey_ike {
+
+void on_request(Session& session, Context& context, const Inbound& in);
+/// An authentic message of the peer came in on it.
+void heard(Session& session, Context& context);
+/// The peer speaks about Child SAs on it: if it was undecided who has them, it is decided now.
+void accept_estate(Session& session, Context& context);
+/// It ends: an heir that waits for the estate gets it.
+void bequeath(Session& session, Context& context, std::vector<Write>& writes);
+/// Whether the Child SAs end with it. It was established.
+[[nodiscard]] bool owns_estate(const Session& session, Context& context);
+
+}  // namespace rekey_ike
+
+/// Whether a task's request was sent, or there is nothing (or nothing now) to ask for.
+enum class Started : std::uint8_t { yes, moot };
+
+/// Our own requests (tasks.h). start() takes `wish` and `writes` along if it sends a request;
+/// finish() adds to `writes` and may add wishes: its caller goes on.
+namespace tasks {
+
+Started start(Session& session, Context& context, const task::Probe& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::NewChild& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::RekeyChild& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::RekeyIke& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::DeleteChildren& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::DeleteIke& task, Wish& wish,
+              std::vector<Write>& writes);
+
+void finish(Session& session, Context& context, const Inbound& in, in_flight::Probe& asked,
+            std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in, in_flight::CreateChild& asked,
+            std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in, in_flight::RekeyIke& asked,
+            std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in, in_flight::DeleteChildren& asked,
+            std::vector<Write>& writes);
+
+}  // namespace tasks
 
 }  // namespace anyswan::ike

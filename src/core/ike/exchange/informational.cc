@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // INFORMATIONAL (RFC 7296 1.4): liveness checks, DELETE of IKE and Child SAs, notifies. Both roles.
+#include "core/ike/child.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -8,20 +9,13 @@ namespace anyswan::ike::informational {
 
 using wire::ike::Delete;
 using wire::ike::ExchangeType;
+using wire::ike::Message;
 using wire::ike::Notify;
 using wire::ike::NotifyType;
 using wire::ike::Payload;
 using wire::ike::ProtocolId;
 
 namespace {
-
-Established& established(Session& session) {
-    if (auto* deleting = std::get_if<Deleting>(&session.state)) {
-        check(deleting->sa.has_value(), "IKE SA that was never established");
-        return *deleting->sa;
-    }
-    return session.in<Established>();
-}
 
 bool deletes_ike_sa(const std::vector<Payload>& payloads) {
     for (const Payload& payload : payloads) {
@@ -37,7 +31,8 @@ bool deletes_ike_sa(const std::vector<Payload>& payloads) {
 /// following it ..., the UNSUPPORTED_CRITICAL_PAYLOAD, INVALID_SYNTAX, and AUTHENTICATION_FAILED
 /// notifications are the only ones to cause the IKE SA to be deleted ... without a Delete payload."
 std::optional<NotifyType> fatal_notify(const Session& session, const Inbound& in) {
-    if (session.we_initiated || in.header.message_id != MessageId(2)) {
+    if (session.origin_initiated || session.origin != session.our_spi ||
+        in.header.message_id != MessageId(2)) {
         return std::nullopt;
     }
     for (const NotifyType type : {NotifyType::authentication_failed, NotifyType::invalid_syntax,
@@ -54,20 +49,10 @@ void end_by_peer(Session& session, Context& context, const Inbound& in) {
     respond(session, context, in, {}, std::move(ending.writes), ending.persist);
 }
 
-/// Takes the Child SA out whose outbound SPI (the peer's inbound one) this is.
-std::optional<sa::ChildSaRecord> take_child(Session& session, ByteView spi) {
-    if (spi.size() != 4) {
-        return std::nullopt;
-    }
-    auto& children = established(session).children;
-    for (auto it = children.begin(); it != children.end(); ++it) {
-        if (it->outbound_spi == EspSpi(load_u32(spi))) {
-            sa::ChildSaRecord child = std::move(*it);
-            children.erase(it);
-            return child;
-        }
-    }
-    return std::nullopt;
+Bytes spi_bytes(EspSpi spi) {
+    Writer writer;
+    writer.u32(spi.value());
+    return std::move(writer).take();
 }
 
 /// RFC 7296 1.4.1: "To delete an SA, an INFORMATIONAL exchange with one or more Delete payloads is
@@ -75,6 +60,7 @@ std::optional<sa::ChildSaRecord> take_child(Session& session, ByteView spi) {
 /// to be deleted. The recipient MUST close the designated SAs. ... Normally, the response ... will
 /// contain Delete payloads for the paired SAs going in the other direction."
 void delete_children(Session& session, Context& context, const Inbound& in) {
+    Established& sa = *established(session);
     Delete paired{ProtocolId::esp, 4, {}};
     std::vector<Write> writes;
     for (const Payload& payload : in.payloads) {
@@ -83,16 +69,20 @@ void delete_children(Session& session, Context& context, const Inbound& in) {
             continue;
         }
         for (const Bytes& spi : gone->spis) {
-            if (const auto child = take_child(session, spi)) {
-                Writer inbound;
-                inbound.u32(child->inbound_spi.value());
-                paired.spis.push_back(std::move(inbound).take());
-                writes.emplace_back(tombstone_of(*child));
-                report(context, session, EventKind::child_sa_ended,
-                       "Child SA " + hex(child->inbound_spi) + " in, " + hex(child->outbound_spi) +
-                           " out: deleted by the peer",
-                       child->inbound_spi);
+            const sa::ChildSaRecord* found = find_child_of_peer(sa, spi);
+            if (found == nullptr) {
+                continue;
             }
+            const EspSpi inbound = found->inbound_spi;
+            // "If a node receives a delete request for SAs for which it has already issued a delete
+            // request ... the responses MUST NOT include Delete payloads for the deleted SAs, since
+            // that would result in duplicate deletion and could in theory delete the wrong SA."
+            if (!is_closing(sa, inbound)) {
+                paired.spis.push_back(spi_bytes(inbound));
+            }
+            writes.emplace_back(*bury_child(sa, inbound));
+            report(context, session, EventKind::child_sa_ended,
+                   "Child SA " + hex(inbound) + ": deleted by the peer", inbound);
         }
     }
     std::vector<Payload> payloads;
@@ -129,24 +119,19 @@ void on_request(Session& session, Context& context, const Inbound& in) {
         // A liveness check; window.h tells why the store need not know.
         return respond(session, context, in, {}, {}, Persist::nothing);
     }
+    if (Message::find_in<Delete>(in.payloads) != nullptr) {
+        rekey_ike::accept_estate(session, context);
+    }
     delete_children(session, context, in);
 }
 
-void on_response(Session& session, Context& context, std::vector<Write> moved) {
-    if (session.is<Deleting>()) {
-        if (session.in<Deleting>().sa) {
-            report(context, session, EventKind::ike_sa_ended, "IKE SA ended on our request");
-        }
-        return end_now(session, context);
+void on_response(Session& session, Context& context) {
+    if (const auto& sa = session.in<Deleting>().sa) {
+        report(context, session, EventKind::ike_sa_ended,
+               sa->successor != IkeSpi{} ? "the rekeyed IKE SA is gone"
+                                         : "IKE SA ended on our request");
     }
-    if (session.in<Established>().terminate_wanted) {
-        return send_delete(session, context, std::move(moved));
-    }
-    // The claim must forget the request: a successor that sent it again much later might get no
-    // answer, since "responders are allowed to forget the response after a timeout of several
-    // minutes" (RFC 7296 2.1), and would take the peer for dead.
-    moved.emplace_back(claim_of(session, context.config));
-    act(session, context, std::move(moved), {});
+    end_now(session, context);
 }
 
 void send_delete(Session& session, Context& context, std::vector<Write> writes) {
@@ -156,3 +141,56 @@ void send_delete(Session& session, Context& context, std::vector<Write> writes) 
 }
 
 }  // namespace anyswan::ike::informational
+
+namespace anyswan::ike::tasks {
+
+Started start(Session& session, Context& context, const task::Probe&, Wish&,
+              std::vector<Write>& writes) {
+    session.in<Established>().asked = in_flight::Probe{};
+    request(session, context, wire::ike::ExchangeType::informational, {}, std::move(writes),
+            Persist::claim);
+    return Started::yes;
+}
+
+void finish(Session&, Context&, const Inbound&, in_flight::Probe&, std::vector<Write>&) {}
+
+Started start(Session& session, Context& context, const task::DeleteChildren& task, Wish&,
+              std::vector<Write>& writes) {
+    Established& sa = session.in<Established>();
+    in_flight::DeleteChildren asked;
+    wire::ike::Delete gone{wire::ike::ProtocolId::esp, 4, {}};
+    for (const EspSpi inbound : task.inbound) {
+        if (task.unknown || find_child(sa, inbound) != nullptr) {
+            asked.inbound.push_back(inbound);
+            gone.spis.push_back(informational::spi_bytes(inbound));
+        }
+    }
+    if (asked.inbound.empty()) {
+        return Started::moot;
+    }
+    sa.asked = std::move(asked);
+    request(session, context, wire::ike::ExchangeType::informational, {{std::move(gone)}},
+            std::move(writes), Persist::claim);
+    return Started::yes;
+}
+
+void finish(Session& session, Context& context, const Inbound&, in_flight::DeleteChildren& asked,
+            std::vector<Write>& writes) {
+    Established& sa = session.in<Established>();
+    for (const EspSpi inbound : asked.inbound) {
+        // Gone already if the peer's DELETE of it crossed ours.
+        if (auto tombstone = bury_child(sa, inbound)) {
+            writes.emplace_back(std::move(*tombstone));
+            report(context, session, EventKind::child_sa_ended,
+                   "Child SA " + hex(inbound) + ": deleted on our request", inbound);
+        }
+    }
+}
+
+Started start(Session& session, Context& context, const task::DeleteIke&, Wish&,
+              std::vector<Write>& writes) {
+    informational::send_delete(session, context, std::move(writes));
+    return Started::yes;
+}
+
+}  // namespace anyswan::ike::tasks

@@ -5,6 +5,7 @@
 //                                   <--  HDR, SAr1, KEr, Nr, N(NAT_DETECTION_*), N(...)
 #include <algorithm>
 
+#include "core/ike/auth/proof.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
@@ -125,8 +126,10 @@ Announce announce_to(const std::vector<const sa::TunnelRecord*>& tunnels) {
 }
 
 /// Builds the answer from what was chosen; fills in what the session learned from the request.
-Bytes build_response(Session& session, const Message& request, Announce announce,
+Bytes build_response(Session& session, const Message& request,
+                     const std::vector<const sa::TunnelRecord*>& tunnels,
                      std::vector<Payload> payloads) {
+    const Announce announce = announce_to(tunnels);
     const SpiPair request_spis{session.peer_spi, IkeSpi(0)};
     session.nat = detect_nat(request.payloads, request_spis, session.path, announce);
     if (session.nat.peer_supports) {
@@ -137,6 +140,7 @@ Bytes build_response(Session& session, const Message& request, Announce announce
         session.fragmentation = Fragmentation::supported;
         append_fragmentation(payloads);
     }
+    auth::append_to_init_response(payloads, request.payloads, tunnels);
     Message response;
     response.header = request.header;
     response.header.responder_spi = session.our_spi;
@@ -167,6 +171,7 @@ Bytes build_request(const Session& session, const InitSent& state, const sa::Tun
     append_nat_detection(request.payloads, {session.our_spi, IkeSpi(0)}, session.path,
                          announce_of(tunnel));
     append_fragmentation(request.payloads);
+    auth::append_to_init_request(request.payloads, tunnel);
     return request.emit();
 }
 
@@ -304,7 +309,8 @@ void go_on_to_auth(Session& session, Context& context, const Message& response,
     session.window.completed();
     auth::start(session, context,
                 {to_bytes(arrival.bytes), std::move(state.nonce), std::move(completed.nonce_r),
-                 std::move(state.request)});
+                 std::move(state.request),
+                 auth::terms_of(response.payloads, tunnel.credentials.ppk.configured())});
 }
 
 }  // namespace
@@ -331,17 +337,22 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
     }
     auto session = std::make_unique<Session>();
     session->our_spi = our_spi;
+    session->origin = our_spi;
     session->peer_spi = message.header.initiator_spi;
     session->path = arrival.path;
     Bytes nonce = context.random.bytes(our_nonce_size);
-    Bytes response = build_response(*session, message, announce_to(tunnels),
+    Bytes response = build_response(*session, message, tunnels,
                                     {{wire::ike::SecurityAssociation{{chosen->proposal}}},
                                      {KeyExchange{chosen->suite.ke, agreed->public_value}},
                                      {Nonce{nonce}}});
     session->channel.emplace(
         make_channel(*session, chosen->suite, {in.nonce->data, nonce}, agreed->shared_secret));
     session->window.answered({MessageId(0), {response}});
-    session->state = HalfOpen{to_bytes(arrival.bytes), response, in.nonce->data, std::move(nonce),
+    session->state = HalfOpen{to_bytes(arrival.bytes),
+                              response,
+                              in.nonce->data,
+                              std::move(nonce),
+                              auth::terms_of(message.payloads, auth::knows_ppk(tunnels)),
                               context.now.instant + context.config.half_open_timeout};
     act(*session, context, {}, {std::move(response)});
     return session;
@@ -350,18 +361,21 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
 std::unique_ptr<Session> start(Context& context, const Initiate& input, IkeSpi our_spi) {
     auto session = std::make_unique<Session>();
     session->our_spi = our_spi;
+    session->origin = our_spi;
     session->we_initiated = true;
+    session->origin_initiated = true;
     session->path = {input.local, input.remote};
     session->tunnel = input.tunnel;
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(input.tunnel);
     const std::vector<IkeSuite> suites =
         tunnel != nullptr ? usable(*tunnel) : std::vector<IkeSuite>{};
-    if (suites.empty() || tunnel->psk.empty() || tunnel->local_prefixes.empty() ||
+    if (suites.empty() || !auth::complete(*tunnel) || tunnel->local_prefixes.empty() ||
         tunnel->remote_prefixes.empty() || tunnel->esp_suites.empty()) {
         report(context, *session, EventKind::ike_sa_ended,
-               tunnel == nullptr ? "no such tunnel"
-                                 : "the tunnel can't be initiated: it needs a pre-shared key, "
-                                   "suites for IKE and ESP, and prefixes on both sides");
+               tunnel == nullptr
+                   ? "no such tunnel"
+                   : "the tunnel can't be initiated: it needs a pre-shared key or "
+                     "certificates, suites for IKE and ESP, and prefixes on both sides");
         return nullptr;
     }
     auto key_exchange = crypto::KeyExchange::generate(suites.front().ke, context.random);

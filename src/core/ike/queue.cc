@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+// The queue of our own wishes.
+#include "core/ike/queue.h"
+
+#include <algorithm>
+
+#include "core/ike/exchange/exchange.h"
+#include "core/ike/limits.h"
+#include "core/ike/report.h"
+#include "core/ike/session_records.h"
+
+namespace anyswan::ike {
+
+namespace {
+
+/// Ends come first: what is about to go needs nothing else any more.
+bool urgent(const Task& task) {
+    return std::holds_alternative<task::DeleteIke>(task);
+}
+
+void enqueue(Session& session, Wish wish) {
+    auto& wishes = session.in<Established>().wishes;
+    wishes.insert(urgent(wish.task) ? wishes.begin() : wishes.end(), std::move(wish));
+}
+
+std::optional<Wish> take_due(Established& sa, Instant now) {
+    const auto due = std::find_if(sa.wishes.begin(), sa.wishes.end(),
+                                  [now](const Wish& wish) { return wish.not_before <= now; });
+    if (due == sa.wishes.end()) {
+        return std::nullopt;
+    }
+    Wish wish = std::move(*due);
+    sa.wishes.erase(due);
+    return wish;
+}
+
+Started start(Session& session, Context& context, Wish& wish, std::vector<Write>& writes) {
+    return std::visit(
+        [&](const auto& task) {
+            // A copy: start() takes the wish, and the task with it, along.
+            const auto copy = task;
+            return tasks::start(session, context, copy, wish, writes);
+        },
+        wish.task);
+}
+
+/// The task that a request in flight serves.
+Task task_of(const InFlight& asked) {
+    struct {
+        Task operator()(const in_flight::Probe&) const { return task::Probe{}; }
+        Task operator()(const in_flight::CreateChild& create) const { return create.wish.task; }
+        Task operator()(const in_flight::RekeyIke& rekey) const { return rekey.wish.task; }
+        Task operator()(const in_flight::DeleteChildren& gone) const {
+            return task::DeleteChildren{gone.inbound};
+        }
+    } const visitor;
+    return std::visit(visitor, asked);
+}
+
+/// From three quarters to five quarters of it, so that two sides that put each other off don't do
+/// so in step for ever.
+Duration jittered(Random& random, Duration base) {
+    const auto half = static_cast<std::uint64_t>(base.count() / 2);
+    return base * 3 / 4 + Duration(static_cast<std::int64_t>(random.below(half + 1)));
+}
+
+}  // namespace
+
+bool wanted(const Session& session, const Task& task) {
+    if (session.is<Deleting>()) {
+        return urgent(task);
+    }
+    const auto* sa = std::get_if<Established>(&session.state);
+    if (sa == nullptr) {
+        return false;
+    }
+    const auto same = [&task](const Wish& wish) { return wish.task == task; };
+    return (sa->asked && task_of(*sa->asked) == task) ||
+           std::any_of(sa->wishes.begin(), sa->wishes.end(), same);
+}
+
+void wish_next(Session& session, Task task) {
+    if (std::holds_alternative<task::NewChild>(task) || !wanted(session, task)) {
+        enqueue(session, Wish{std::move(task)});
+    }
+}
+
+void wish_first(Session& session, Wish wish) {
+    auto& wishes = session.in<Established>().wishes;
+    wishes.insert(wishes.begin(), std::move(wish));
+}
+
+void wish(Session& session, Context& context, Task task) {
+    if (session.is<Established>()) {
+        wish_next(session, std::move(task));
+        go_on(session, context, {}, Persist::nothing);
+    }
+}
+
+void go_on(Session& session, Context& context, std::vector<Write> writes, Persist persist) {
+    while (session.is<Established>() && !session.window.outstanding()) {
+        auto wish = take_due(session.in<Established>(), context.now.instant);
+        if (!wish) {
+            break;
+        }
+        if (start(session, context, *wish, writes) == Started::yes) {
+            return;
+        }
+    }
+    if (persist == Persist::claim || !writes.empty()) {
+        writes.emplace_back(claim_of(session, context.config));
+        act(session, context, std::move(writes), {});
+    }
+}
+
+void on_answer(Session& session, Context& context, const Inbound& in) {
+    std::vector<Write> writes = follow_peer(session, in.path);
+    auto asked = std::exchange(session.in<Established>().asked, std::nullopt);
+    if (asked) {
+        std::visit([&](auto& answered) { tasks::finish(session, context, in, answered, writes); },
+                   *asked);
+    }
+    // The claim must forget the request: a successor that sent it again much later might get no
+    // answer, since "responders are allowed to forget the response after a timeout of several
+    // minutes" (RFC 7296 2.1), and would take the peer for dead.
+    go_on(session, context, std::move(writes), Persist::claim);
+}
+
+std::optional<Instant> next_wish(const Session& session) {
+    const auto* sa = std::get_if<Established>(&session.state);
+    if (sa == nullptr || session.window.outstanding() || sa->wishes.empty()) {
+        return std::nullopt;
+    }
+    return std::min_element(
+               sa->wishes.begin(), sa->wishes.end(),
+               [](const Wish& a, const Wish& b) { return a.not_before < b.not_before; })
+        ->not_before;
+}
+
+void put_off(Session& session, Context& context, Wish wish) {
+    if (wish.tries >= put_off_max) {
+        report(context, session, EventKind::peer_refused,
+               "TEMPORARY_FAILURE by the peer for minutes; our views of this IKE SA differ, so it "
+               "ends");
+        return wish_next(session, task::DeleteIke{});
+    }
+    const Duration wait = std::min(put_off_first * (1U << wish.tries), put_off_longest);
+    ++wish.tries;
+    wish.not_before = context.now.instant + jittered(context.random, wait);
+    enqueue(session, std::move(wish));
+}
+
+void refused(Session& session, Context& context, Wish wish) {
+    wish.tries = 0;
+    wish.restarts = 0;
+    wish.ke.reset();
+    wish.not_before = context.now.instant + jittered(context.random, refused_pause);
+    enqueue(session, std::move(wish));
+}
+
+}  // namespace anyswan::ike
