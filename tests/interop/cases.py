@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The rows of the matrix. A case says what is configured and which steps are played; nothing else varies."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import steps
 from anylab.peers.base import KEY_EXCHANGES
@@ -34,6 +34,7 @@ class Case:
     ppk: bool = False
     children: int = 1
     peer_dpd_s: int = 0
+    peer_rekeys: str = ""
     ours: tuple = ()  # further lines of our tunnel
     peer_extra: dict = field(default_factory=dict)
     steps: tuple = steps.TUNNEL
@@ -42,15 +43,30 @@ class Case:
     pending: str = ""  # what of ours is not built yet: the row's failure is known, its success ends the mark
     pending_as: tuple = BOTH  # in which of our roles
 
-    def words(self):
-        """Everything a peer may be unable to do."""
+    def for_peer(self, peer):
+        """The case as it is played with this peer."""
+        if peer.esp_default and self.group != "ESP cipher":
+            return replace(self, esp=self.esp.replace(ESP, peer.esp_default),
+                           peer_esp=tuple(esp.replace(ESP, peer.esp_default) for esp in self.peer_esp))
+        return self
+
+    def words(self, role):
+        """Everything a peer may be unable to do, in our role."""
         words = set(self.needs) | set(self.ike.split("-")) | {f"esp-{word}" for word in self.esp.split("-")}
         words |= {f"auth-{kind}" for kind in self.auth}
+        if self.peer_dpd_s:
+            words.add("dpd")
+        if self.children > 1:
+            words.add("children")
         for flag in ("nat", "encap", "mobike", "childless", "cookie", "ppk"):
             if getattr(self, flag):
                 words.add(flag)
-        if self.outer == 6:
-            words.add("ipv6")
+        if len(self.inner) > 1:
+            words.add("two-selectors")
+        if set(self.inner) != {self.outer}:
+            words.add("other-version-inside")
+        if self.cookie and role == "initiator":
+            words.add("cookie-by-peer")
         return words
 
 
@@ -120,12 +136,13 @@ def life():
     for what, title in (("child", "Child SA"), ("ike", "IKE SA")):
         for by in ("peer", "us"):
             yield Case(f"rekey-{what}-{by}", "Life of SAs", f"rekey of the {title} by {by}, 20 times",
-                       steps=(*steps.TUNNEL, steps.rekey(what, by)), pending=REKEY)
+                       steps=(*steps.TUNNEL, steps.rekey(what, by)), pending=REKEY,
+                       peer_rekeys=what if by == "peer" else "")
     yield Case("rekey-child-pfs", "Life of SAs", "rekey of the Child SA with PFS by peer, 20 times", esp=ESP + "-x25519",
-               steps=(*steps.TUNNEL, steps.rekey("child", "peer")), pending=REKEY)
+               steps=(*steps.TUNNEL, steps.rekey("child", "peer")), pending=REKEY, peer_rekeys="child")
     for what in ("child", "ike"):
         yield Case(f"collide-{what}", "Life of SAs", f"both sides rekey the {what} SA at once, 20 times",
-                   steps=(*steps.TUNNEL, steps.collide(what)), pending=REKEY)
+                   steps=(*steps.TUNNEL, steps.collide(what)), pending=REKEY, needs=("on-demand",))
     yield Case("dpd-peer", "Life of SAs", "liveness checks by the peer", peer_dpd_s=1,
                steps=(*steps.TUNNEL, steps.dpd_by_peer))
     yield Case("dpd-us", "Life of SAs", "liveness checks by us; a silent peer is noticed", ours=('dpd = "1s"',),
@@ -141,7 +158,8 @@ def life():
                steps=(steps.up, steps.childless, steps.agree, steps.ping), pending="childless IKE SAs")
     yield Case("children", "Life of SAs", "two Child SAs under one IKE SA", children=2,
                steps=(steps.up, steps.second_child), pending=REKEY)
-    yield Case("reauth", "Life of SAs", "re-authentication by the peer", steps=(*steps.TUNNEL, steps.reauthenticate))
+    yield Case("reauth", "Life of SAs", "re-authentication by the peer", steps=(*steps.TUNNEL, steps.reauthenticate),
+               needs=("reauth",))
 
 
 def post_quantum():

@@ -18,6 +18,7 @@ from anylab.peers import PEERS
 from anylab.pki import Pki
 from cases import BOTH, CASES
 from cell import Cell, Result
+from guests import IN_GUEST, Guests
 from network import Network
 from report import summary, write_report
 
@@ -64,7 +65,8 @@ def is_here(name, options):
 
 
 def play(net, peer_class, case, role, keep):
-    unable = [why for word, why in peer_class.cannot.items() if word in case.words()]
+    case = case.for_peer(peer_class)
+    unable = [why for word, why in peer_class.cannot.items() if word in case.words(role)]
     if unable:
         return Result(peer_class.name, case.name, role, "cannot", unable[0])
     cell = Cell(net, case, peer_class, role)
@@ -126,6 +128,18 @@ def show(result):
           + (f"  {result.reason}" if result.reason else ""), flush=True)
 
 
+def groups_for_guests(cells, brief):
+    """The brief run boots one guest for all; the whole run one for each peer."""
+    if brief:
+        return [cells] if cells else []
+    names = dict.fromkeys(peer.name for peer, _, _ in cells)
+    return [[cell for cell in cells if cell[0].name == name] for name in names]
+
+
+def write_json(path, results):
+    path.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+
+
 def unexpected_end(result):
     """A failure nobody announced; or a success of a case that says it can't work yet: its mark must go."""
     return result.state == ("pass" if result.pending else "fail")
@@ -142,9 +156,16 @@ def main(doc):
             print(f"  {case.name:28} {case.group}: {case.title}")
         return 0
     cells = chosen(options)
-    lanes = Lanes(max(1, min(options.lanes, len(cells))))
+    here = [cell for cell in cells if IN_GUEST or not cell[0].needs_guest]
+    lanes = Lanes(max(1, min(options.lanes, len(here)))) if here else None
+    guests = Guests(options)
+    stopped = threading.Event()
+
     def stop(number, frame):
-        lanes.stopping.set()
+        stopped.set()
+        if lanes:
+            lanes.stopping.set()
+        guests.stop()
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, stop)
     results = []
@@ -153,12 +174,15 @@ def main(doc):
     def on_result(result):
         results.append(result)
         show(result)
-    lanes.run(cells, on_result, options.keep)
-    if options.json:
-        Path(options.json).write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
-    whole = not (options.peer or options.case or options.role or options.brief) and not lanes.stopping.is_set()
+        if options.json:
+            write_json(Path(options.json), results)
+    if lanes:
+        lanes.run(here, on_result, options.keep)
+    if not stopped.is_set():
+        guests.run(groups_for_guests([cell for cell in cells if cell not in here], options.brief), on_result)
+    whole = not (options.peer or options.case or options.role or options.brief) and not stopped.is_set()
     if whole:
         write_report(ROOT / "docs" / "interop.md", results)
     unexpected = sum(unexpected_end(result) for result in results)
     print(summary(results) + f"; {unexpected} unexpectedly; {time.monotonic() - began:.0f} s")
-    return 1 if unexpected or lanes.stopping.is_set() else 0
+    return 1 if unexpected or stopped.is_set() else 0

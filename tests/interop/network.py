@@ -6,7 +6,12 @@
                              them: wan1 198.51.100.2, wan2 198.51.100.6, inner 10.1.0.1, 10.1.1.1 and fd01::1
 """
 
+import os
+
 from anylab.lab import Lab
+
+# Debian's user-mode Linux has no nftables.
+IPTABLES = os.environ.get("KERNEL_LAB") == "uml"
 
 ANYCAST = {4: "192.0.2.1", 6: "2001:db8:a::1"}
 US = {4: "100.64.1.2", 6: "fd64:1::2"}
@@ -24,7 +29,7 @@ SECOND_PREFIX_THEM = "10.1.1.0/24"
 class Network:
     def __init__(self, name, pki):
         self.lab, self.pki = Lab(name), pki
-        self.uplinks = {}
+        self.uplinks, self.nat = {}, False
 
     def build(self):
         lab = self.lab
@@ -65,20 +70,30 @@ class Network:
 
     def nat_on(self, inside):
         """Hides `inside` (us or them) behind mid's address; source ports are changed too."""
-        out = 'oifname "to-us*"' if inside == "them" else 'oifname "to-them*"'
+        self.nat = True
+        out = "to-us" if inside == "them" else "to-them"
+        if IPTABLES:
+            for tool in ("iptables-legacy", "ip6tables-legacy"):
+                self.lab.run("mid", tool, "-t", "nat", "-A", "POSTROUTING", "-o", f"{out}+", "-j", "MASQUERADE", "--random")
+            return
         for family in ("ip", "ip6"):
             self.lab.nft("mid", f"""
 table {family} nat {{
   chain post {{
     type nat hook postrouting priority 100
-    {out} masquerade random
+    oifname "{out}*" masquerade random
   }}
 }}
 """)
 
     def restore(self):
         """As it was after build(), whatever a cell changed."""
-        self.lab.run("mid", "nft", "flush", "ruleset", check=False)
+        if self.nat and IPTABLES:
+            for tool in ("iptables-legacy", "ip6tables-legacy"):
+                self.lab.run("mid", tool, "-t", "nat", "-F", check=False)
+        elif self.nat:
+            self.lab.run("mid", "nft", "flush", "ruleset", check=False)
+        self.nat = False
         for host, dev in self.uplinks.items():
             if dev != "wan1":
                 self.use_uplink(host, "wan1")

@@ -5,7 +5,7 @@ A peer gets a Setup, which says everything in our words, and translates it to it
 (Status) is in our words again, so that a test compares two sets of words and two pairs of SPIs, whatever the daemon.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..lab import LabError
 
@@ -61,10 +61,8 @@ class Setup:
     childless: bool = False
     ppk: tuple = ()  # (id, secret), required
     demand_cookie: bool = False
+    rekeys: str = ""  # child or ike: what the peer will be asked to rekey, for one that does it by lifetime alone
     extra: dict = field(default_factory=dict)
-
-    def with_(self, **changes):
-        return replace(self, **changes)
 
 
 @dataclass(frozen=True)
@@ -105,6 +103,7 @@ class Peer:
     optional = False     # ./test does without it where it is missing
     brief = ()           # the cases that ./test plays with it, of all
     cannot = {}          # feature word -> why
+    esp_default = ""     # for the cases that aren't about ESP's cipher, where it has no AES-GCM
 
     def __init__(self, lab, host):
         self.lab, self.host = lab, host

@@ -230,3 +230,8 @@ class StrongSwanKernel(StrongSwanPeer):
     needs_guest = True
     kernel_plugins = "kernel-netlink"
     cannot = {"mlkem": StrongSwanPeer.cannot["mlkem"]}
+    brief = ("esp-aes256gcm16-esn", "path-nat", "rekey-child-peer")
+
+    @classmethod
+    def in_brief(cls, case):
+        return case in cls.brief
