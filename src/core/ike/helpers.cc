@@ -174,8 +174,10 @@ const sa::ChildSaRecord* Side::child_sa() const {
 }
 
 IkeSpi Side::spi() const {
-    const sa::IkeSaRecord* newest = ike_sa();
-    return newest == nullptr ? IkeSpi{} : newest->our_spi;
+    const std::vector<IkeSaSummary> rows = established();
+    const auto calm = std::find_if(rows.begin(), rows.end(),
+                                   [](const IkeSaSummary& row) { return !row.rekeying; });
+    return calm != rows.end() ? calm->our_spi : rows.empty() ? IkeSpi{} : rows.front().our_spi;
 }
 
 std::vector<IkeSaSummary> Side::established() const {
@@ -407,23 +409,33 @@ void World::deliver() {
 
 void World::wait(Duration time) {
     const Instant end = instant_ + time;
-    for (;;) {
-        std::optional<Instant> next;
-        for (const Side* side : {&customer, &fleet}) {
-            const auto due = side->engine->next_deadline();
-            if (due && (!next || *due < *next)) {
-                next = due;
-            }
-        }
-        if (!next || *next > end) {
-            break;
-        }
-        instant_ = std::max(instant_, *next);
-        tell(customer, TimePassed{});
-        tell(fleet, TimePassed{});
+    while (pass_until_due(end)) {
         deliver();
     }
-    instant_ = end;
+}
+
+void World::pass(Duration time) {
+    const Instant end = instant_ + time;
+    while (pass_until_due(end)) {
+    }
+}
+
+bool World::pass_until_due(Instant end) {
+    std::optional<Instant> next;
+    for (const Side* side : {&customer, &fleet}) {
+        const auto due = side->engine->next_deadline();
+        if (due && (!next || *due < *next)) {
+            next = due;
+        }
+    }
+    if (!next || *next > end) {
+        instant_ = end;
+        return false;
+    }
+    instant_ = std::max(instant_, *next);
+    tell(customer, TimePassed{});
+    tell(fleet, TimePassed{});
+    return true;
 }
 
 void World::settle(Duration at_most) {

@@ -82,7 +82,7 @@ public:
     [[nodiscard]] const sa::IkeSaRecord* ike_sa() const;      // the newest that isn't ended
     [[nodiscard]] const sa::ChildSaRecord* child_sa() const;  // likewise
     [[nodiscard]] std::size_t live_children() const;
-    /// Of the newest IKE SA that isn't ended.
+    /// Of an established IKE SA, rather one that isn't being rekeyed; 0 if there is none.
     [[nodiscard]] IkeSpi spi() const;
     /// The IKE SAs that are neither ended, ending nor rekeyed.
     [[nodiscard]] std::vector<IkeSaSummary> established() const;
@@ -128,6 +128,8 @@ public:
     void deliver();
     /// Time passes; timers of both sides fire when due.
     void wait(Duration time);
+    /// The same, but what is sent meanwhile stays on the wire.
+    void pass(Duration time);
     /// Until both sides have one established IKE SA, or the time is up.
     void settle(Duration at_most = 120s);
     void tell(Side& side, Input input);
@@ -149,6 +151,7 @@ public:
     /// Takes what this side has on the wire off it, to be put back later.
     std::deque<Carried> take_from(const Side& side);
     void put_back(const std::deque<Carried>& carried);
+    void arrive(const Carried& carried);
     /// The fleet's edge dies; edge `edge_id` wins all its claims, as the store has them, and goes
     /// on.
     void take_over(Side& side, std::uint16_t edge_id);
@@ -175,8 +178,8 @@ public:
     bool check_invariants = true;
 
 private:
+    bool pass_until_due(Instant end);
     void send(Side& from, const Datagram& datagram);
-    void arrive(const Carried& carried);
     void check_datagram(ByteView datagram);
     [[nodiscard]] Datagram translated(const Side& from, Datagram datagram) const;
 

@@ -42,6 +42,8 @@ inline constexpr Duration put_off_longest = 32s;
 inline constexpr unsigned put_off_max = 10;
 /// Until a rekey that the peer refused is tried again.
 inline constexpr Duration refused_pause = 60s;
+/// How long a wish waits while it isn't known which of two new IKE SAs has the Child SAs.
+inline constexpr Duration undecided_pause = 1s;
 /// How long a replaced IKE SA waits for the peer's DELETE before we send one.
 inline constexpr Duration retire_after = 60s;
 /// After its end an IKE SA still answers retransmissions of the last request for this long.

@@ -103,6 +103,11 @@ void go_on(Session& session, Context& context, std::vector<Write> writes, Persis
         if (!wish) {
             break;
         }
+        if (!urgent(wish->task) && rekey_ike::undecided(session, context)) {
+            wish->not_before = context.now.instant + undecided_pause;
+            enqueue(session, std::move(*wish));
+            continue;
+        }
         if (start(session, context, *wish, writes) == Started::yes) {
             return;
         }

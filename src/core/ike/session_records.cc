@@ -84,6 +84,7 @@ std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
     }
     in_flight::CreateChild create{
         {task::NewChild{}}, {}, *inbound, std::move(ours), rival_of(request)};
+    create.gone = request.gone;
     const auto* rekey = find_notify(payloads, wire::ike::NotifyType::rekey_sa);
     if (rekey != nullptr && rekey->spi.size() == 4) {
         create.replaces = EspSpi(load_u32(rekey->spi));
@@ -150,6 +151,7 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
         return request;
     }
     if (const auto* create = std::get_if<in_flight::CreateChild>(&*sa.asked)) {
+        request.gone = create->gone;
         put(create->ours, create->rival);
     } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
         put(rekey->ours, rekey->rival);

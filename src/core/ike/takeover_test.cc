@@ -202,5 +202,89 @@ TEST_F(Takeover, AnEndedClaimIsNotAdopted) {
     EXPECT_EQ(world.fleet.state(), "none");
 }
 
+// In the middle of each exchange that an established IKE SA has, at either end of it.
+
+struct Middle {
+    const char* name;
+    void (World::*wish)(Side&);
+    std::size_t ike_sas;
+    std::size_t children;
+};
+const std::vector<Middle> middles{
+    {"creation", &World::create_child, 1, 2},     {"child_rekey", &World::rekey_child, 1, 1},
+    {"child_delete", &World::delete_child, 1, 0}, {"ike_rekey", &World::rekey_ike, 1, 1},
+    {"ike_delete", &World::delete_ike, 0, 0},     {"liveness", &World::probe, 1, 1},
+};
+
+struct TakeoverInTheMiddle : testing::TestWithParam<std::tuple<std::size_t, bool, bool, int>> {};
+std::string name_of(const testing::TestParamInfo<std::tuple<std::size_t, bool, bool, int>>& named) {
+    const auto [which, customer_begins, taken, steps] = named.param;
+    return std::string(middles[which].name) + (customer_begins ? "_by_customer" : "_by_fleet") +
+           (taken ? "_customer" : "_fleet") + "_taken_over_after_" + std::to_string(steps);
+}
+INSTANTIATE_TEST_SUITE_P(EveryExchange, TakeoverInTheMiddle,
+                         testing::Combine(testing::Range(std::size_t{0}, middles.size()),
+                                          testing::Bool(), testing::Bool(), testing::Range(0, 4)),
+                         name_of);
+
+TEST_P(TakeoverInTheMiddle, ThePeerNoticesNothing) {
+    const auto [which, customer_begins, customer_taken, steps] = GetParam();
+    for (const bool with_ke : {false, true}) {
+        for (const bool lose : {false, true}) {
+            World world;
+            world.initiate();
+            for (Side* side : {&world.customer, &world.fleet}) {
+                side->directory.tunnels.front().esp_suites = {
+                    esp_suite(with_ke ? "aes256gcm16-ecp256" : "aes256gcm16")};
+            }
+            Side& first = customer_begins ? world.customer : world.fleet;
+            (world.*middles[which].wish)(first);
+            for (int i = 0; i < steps; ++i) {
+                world.deliver_from(i % 2 == 0 ? first : world.other(first));
+            }
+            if (lose) {
+                // The network's checks see to it that what is said again is the same.
+                world.lose_from(world.customer);
+                world.lose_from(world.fleet);
+            }
+            world.take_over(customer_taken ? world.customer : world.fleet, 9);
+            world.deliver();
+            world.wait(200s);
+            EXPECT_EQ(world.disagreement(), "");
+            EXPECT_EQ(world.customer.established().size(), middles[which].ike_sas);
+            EXPECT_EQ(world.customer.live_children(), middles[which].children);
+            EXPECT_EQ(world.fleet.live_children(), middles[which].children);
+            for (const Side* side : {&world.customer, &world.fleet}) {
+                EXPECT_EQ(side->count(EventKind::peer_unreachable), 0);
+                EXPECT_FALSE(side->engine->next_deadline().has_value());
+            }
+        }
+    }
+}
+
+TEST_F(Takeover, ARivalIsRememberedByTheAdopter) {
+    // Both rekey the Child SA; the fleet's edge dies between its answer and the customer's.
+    for (const bool fleets_is_lowest : {false, true}) {
+        World both;
+        both.initiate();
+        both.fleet.random->steer_request(fleets_is_lowest ? 0 : 2);
+        both.customer.random->steer_request(fleets_is_lowest ? 2 : 0);
+        both.fleet.random->steer_response(3);
+        both.customer.random->steer_response(3);
+        both.rekey_child(both.fleet);
+        both.rekey_child(both.customer);
+        const auto asked = both.take_from(both.fleet);
+        both.deliver_from(both.customer);
+        both.take_over(both.fleet, 9);
+        both.lose_from(both.fleet);
+        both.put_back(asked);
+        both.deliver();
+        both.wait(30s);
+        EXPECT_EQ(both.disagreement(), "");
+        EXPECT_EQ(both.fleet.live_children(), 1U);
+        EXPECT_EQ(both.fleet.child_sa()->outbound_waits, fleets_is_lowest);
+    }
+}
+
 }  // namespace
 }  // namespace anyswan::ike::test

@@ -87,6 +87,9 @@ struct CreateChild {
     EspSpi inbound;
     Offer ours;
     std::optional<Rival> rival;
+    /// Inbound SPIs of the peer that it deleted meanwhile and that we don't know: one may be of the
+    /// Child SA that we wait for.
+    std::vector<EspSpi> gone = {};
 };
 struct RekeyIke {
     Wish wish;

@@ -63,8 +63,9 @@ TEST(Codec, WhatRekeysAddComesBack) {
     ike.successor = IkeSpi(0x000a0b0c0d0e0f02);
     ike.heir_of = IkeSpi(0x000a0b0c0d0e0eff);
     ike.fragmentation = true;
-    ike.request = RequestInFlight{
-        MessageId(1), {to_bytes("a request")}, samples::marked(0x38, 32), 77, Bytes(32, 9)};
+    ike.request =
+        RequestInFlight{MessageId(1), {to_bytes("a request")}, samples::marked(0x38, 32), 77,
+                        Bytes(32, 9), {EspSpi(0x00123458)}};
     expect_round_trip(ike.clone());
     TunnelRecord tunnel = samples::tunnel();
     tunnel.child_lifetime_bytes = 1ULL << 40U;

@@ -212,12 +212,21 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message) {
     put_bytes(value.seed.reveal(), *message.mutable_seed());
     message.set_rival(value.rival);
     put_bytes(value.rival_nonce, *message.mutable_rival_nonce());
+    for (const EspSpi spi : value.gone) {
+        message.add_gone(spi.value());
+    }
 }
 
 bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
     value.message_id = MessageId(message.message_id());
     value.rival = message.rival();
     value.rival_nonce = to_bytes(bytes_of(message.rival_nonce()));
+    if (static_cast<std::size_t>(message.gone_size()) > list_size_max) {
+        return false;
+    }
+    for (const std::uint32_t spi : message.gone()) {
+        value.gone.emplace_back(spi);
+    }
     return get_datagrams(message.datagrams(), value.datagrams) &&
            get_secret(message.seed(), value.seed) && value.rival_nonce.size() <= blob_size_max;
 }

@@ -151,9 +151,11 @@ struct RequestInFlight {
     /// of an IKE SA; 0: nothing. With the lowest nonce of that exchange (RFC 7296 2.8.1).
     std::uint64_t rival = 0;
     Bytes rival_nonce = {};
+    /// SPIs that the peer deleted meanwhile; the one it has made for us may be among them.
+    std::vector<EspSpi> gone = {};
 
     [[nodiscard]] RequestInFlight clone() const {
-        return {message_id, datagrams, seed.clone(), rival, rival_nonce};
+        return {message_id, datagrams, seed.clone(), rival, rival_nonce, gone};
     }
     bool operator==(const RequestInFlight&) const = default;
 };

@@ -18,9 +18,11 @@
 //   rekey a Child SA    | rekey or end of the IKE SA         | TEMPORARY_FAILURE
 //                       | DELETE of that Child SA            | TEMPORARY_FAILURE
 //                       | rekey of that Child SA             | do it, and note a rival: see below
-//                       | (we have no such Child SA)         | CHILD_SA_NOT_FOUND
+//                       | (we have no such Child SA)         | CHILD_SA_NOT_FOUND; but while we
+//                       wait |                                    | for one, TEMPORARY_FAILURE
 //   delete a Child SA   | DELETE of that Child SA            | do it, answer without it (1.4.1)
-//                       | rekey of that Child SA or IKE SA   | do it
+//                       | creation of that Child SA          | answer without it, forget the
+//                       creation | rekey of that Child SA or IKE SA   | do it
 //   rekey the IKE SA    | Child SA's creation, rekey, DELETE | TEMPORARY_FAILURE
 //                       | end of the IKE SA                  | TEMPORARY_FAILURE
 //                       | rekey of the IKE SA                | do it, and note a rival
@@ -32,6 +34,8 @@
 // whose new SA stays, closes the old one. Who asked learns all four nonces with the answer to its
 // own request; who never notices (its request came late) acts as if alone, and the refusals above
 // tell the other. A rival that the peer has deleted before our answer came lost: ours stays.
+#include <algorithm>
+
 #include "core/ike/child.h"
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/limits.h"
@@ -86,6 +90,11 @@ Expected<EspSpi, Refusal> judge(const Session& session, const Established& sa,
     // "the SPI the initiator would expect in inbound ESP packets": our outbound one.
     const sa::ChildSaRecord* child =
         rekey->protocol == ProtocolId::esp ? find_child_of_peer(sa, rekey->spi) : nullptr;
+    if (child == nullptr && sa.asked && std::holds_alternative<in_flight::CreateChild>(*sa.asked)) {
+        // It may be the one that we wait for: the peer's answer is late.
+        return Unexpected{refuse(NotifyType::temporary_failure,
+                                 "our request for a Child SA is unanswered, it may be that one")};
+    }
     if (child == nullptr) {
         // RFC 7296 2.25: "The SA that the initiator attempted to rekey is indicated by the SPI
         // field in the Notify payload, which is copied from the SPI field in the REKEY_SA
@@ -311,6 +320,12 @@ bool ours_is_redundant(const Established& sa, const in_flight::CreateChild& aske
 void take(Session& session, Context& context, in_flight::CreateChild& asked,
           sa::ChildSaRecord child, const Bytes& nonce_r, std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
+    if (std::find(asked.gone.begin(), asked.gone.end(), child.outbound_spi) != asked.gone.end()) {
+        report(context, session, EventKind::child_sa_ended,
+               "Child SA " + hex(child.inbound_spi) + ": deleted by the peer before we knew it",
+               child.inbound_spi);
+        return;
+    }
     const bool redundant = ours_is_redundant(sa, asked, nonce_r);
     // The peer may send on it until it hears of its end; we don't.
     child.outbound_waits = redundant;
@@ -365,10 +380,10 @@ void on_request(Session& session, Context& context, const Inbound& in) {
         return context.drop(DropReason::unexpected_exchange, in.path.remote,
                             "CREATE_CHILD_SA before authentication");
     }
+    rekey_ike::accept_estate(session, context);
     if (is_about_ike_sa(in.payloads)) {
         return rekey_ike::on_request(session, context, in);
     }
-    rekey_ike::accept_estate(session, context);
     answer_child(session, context, in);
 }
 

@@ -69,8 +69,10 @@ namespace rekey_ike {
 void on_request(Session& session, Context& context, const Inbound& in);
 /// An authentic message of the peer came in on it.
 void heard(Session& session, Context& context);
-/// The peer speaks about Child SAs on it: if it was undecided who has them, it is decided now.
+/// The peer makes or deletes SAs on it: if it was undecided who has the estate, it is decided now.
 void accept_estate(Session& session, Context& context);
+/// It isn't known yet whether this heir gets the estate: it has nothing to ask for until then.
+[[nodiscard]] bool undecided(const Session& session, Context& context);
 /// It ends: an heir that waits for the estate gets it.
 void bequeath(Session& session, Context& context, std::vector<Write>& writes);
 /// Whether the Child SAs end with it. It was established.

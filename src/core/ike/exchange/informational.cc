@@ -2,6 +2,7 @@
 // INFORMATIONAL (RFC 7296 1.4): liveness checks, DELETE of IKE and Child SAs, notifies. Both roles.
 #include "core/ike/child.h"
 #include "core/ike/exchange/exchange.h"
+#include "core/ike/limits.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
 
@@ -55,6 +56,14 @@ Bytes spi_bytes(EspSpi spi) {
     return std::move(writer).take();
 }
 
+/// The peer answered our request for a Child SA, and deletes what it made before its answer comes.
+void note_gone(Established& sa, const Bytes& spi) {
+    auto* create = sa.asked ? std::get_if<in_flight::CreateChild>(&*sa.asked) : nullptr;
+    if (create != nullptr && spi.size() == 4 && create->gone.size() < children_max) {
+        create->gone.emplace_back(load_u32(spi));
+    }
+}
+
 /// RFC 7296 1.4.1: "To delete an SA, an INFORMATIONAL exchange with one or more Delete payloads is
 /// sent listing the SPIs (as they would be expected in the headers of inbound packets) of the SAs
 /// to be deleted. The recipient MUST close the designated SAs. ... Normally, the response ... will
@@ -71,6 +80,7 @@ void delete_children(Session& session, Context& context, const Inbound& in) {
         for (const Bytes& spi : gone->spis) {
             const sa::ChildSaRecord* found = find_child_of_peer(sa, spi);
             if (found == nullptr) {
+                note_gone(sa, spi);
                 continue;
             }
             const EspSpi inbound = found->inbound_spi;

@@ -22,7 +22,7 @@
 //     created": the peer "SHOULD return TEMPORARY_FAILURE because it is an IKE SA that it is
 //     currently trying to close"),
 //   - the peer deletes the old one ("the first peer can forget its own rekey attempt"),
-//   - or the peer uses the rival for Child SAs, which it would not do with one that is to go.
+//   - or the peer makes or deletes SAs on the rival, which it would not do on one that is to go.
 // It has lost when the peer deletes it.
 #include <algorithm>
 
@@ -363,6 +363,10 @@ void accept_estate(Session& session, Context& context) {
     }
 }
 
+bool undecided(const Session& session, Context& context) {
+    return undecided_predecessor(session, context) != nullptr;
+}
+
 void bequeath(Session& session, Context& context, std::vector<Write>& writes) {
     Session* heir = nullptr;
     if (const auto* rekey = rekey_under_way(session); rekey != nullptr && rekey->rival) {
@@ -400,8 +404,7 @@ Started start(Session& session, Context& context, const task::RekeyIke&, Wish& w
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
     const std::vector<IkeSuite> suites =
         tunnel != nullptr ? suites_for(*tunnel, session.channel->suite()) : std::vector<IkeSuite>{};
-    if (suites.empty() || session.in<Established>().successor != IkeSpi{} ||
-        undecided_predecessor(session, context) != nullptr) {
+    if (suites.empty() || session.in<Established>().successor != IkeSpi{}) {
         return Started::moot;
     }
     in_flight::RekeyIke asked{std::move(wish), context.sessions.new_spi(), {}, std::nullopt};
