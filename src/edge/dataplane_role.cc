@@ -150,7 +150,7 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
                                found->second.record.tunnel.to_string() +
                                (removal.drain ? " replaced" : " removed"));
     children_.erase(found);
-    parts_.leases.forget(removal.inbound_spi, net::read_clock().instant);
+    parts_.leases.forget(removal.inbound_spi);
     change(removal);
 }
 

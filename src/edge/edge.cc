@@ -206,7 +206,6 @@ void Edge::keep_up() {
     if (adoption_wanted_ && facts_->in_step()) {
         adopt_own();
     }
-    leases_->sweep(net::read_clock().instant);
     tell_traffic();
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
     for (ike::Input& input : upkeep_.decide(net::read_clock(), ike_->list(), tunnels_)) {

@@ -9,8 +9,6 @@ namespace {
 
 // Each lost round means that another edge won one: it will have told us by then.
 constexpr int tries_max = 8;
-// How long the claim of an ended SA stays.
-constexpr Duration ended_kept = 60s;
 
 }  // namespace
 
@@ -138,27 +136,6 @@ bool Leases::taken_by_other(const LeaseTaken& lease) {
     }
     state.known = false;
     return std::exchange(state.held, false);
-}
-
-void Leases::forget(EspSpi spi, Instant now) {
-    const auto found = states_.find(spi);
-    if (found == states_.end()) {
-        return;
-    }
-    if (found->second.held) {
-        ended_.push_back({spi, found->second.revision, now});
-    }
-    states_.erase(found);
-}
-
-void Leases::sweep(Instant now) {
-    while (!ended_.empty() && now - ended_.front().since >= ended_kept) {
-        // A lost swap means that another edge held it last: then it deletes the claim.
-        parts_.store.delete_claim(sa::sequence_lease_key(ended_.front().spi),
-                                  ended_.front().revision,
-                                  [](const store::StoreResult<store::Swap>&) {});
-        ended_.pop_front();
-    }
 }
 
 bool Leases::held(EspSpi spi) const {

@@ -3,7 +3,6 @@
 // outbound SA, reserves numbers ahead of their use, and tells the former sender.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <map>
 
@@ -33,10 +32,9 @@ public:
     void want(const dataplane::NeedSequence& need, crypto::SnId sn, Grant grant);
     /// Another edge says that it is the sender now. True if we were.
     bool taken_by_other(const LeaseTaken& lease);
-    /// The SA has ended. If this edge held its lease, sweep() deletes the claim a while later: an
-    /// edge that hears of the end last must not find a clean sheet and start over (N2).
-    void forget(EspSpi spi, Instant now);
-    void sweep(Instant now);
+    /// The SA has ended. Its claim stays in the store: an edge that hears of the end late, after
+    /// however long, must not find a clean sheet and start over (N2).
+    void forget(EspSpi spi) { states_.erase(spi); }
     [[nodiscard]] bool held(EspSpi spi) const;
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
@@ -47,11 +45,6 @@ private:
         bool known = false;  // the two above are the store's present state, as far as we know
         bool busy = false;
         bool held = false;
-    };
-    struct Ended {
-        EspSpi spi;
-        Revision revision;
-        Instant since;
     };
     struct Want {
         dataplane::NeedSequence need;
@@ -68,7 +61,6 @@ private:
 
     Parts parts_;
     std::map<EspSpi, State> states_;
-    std::deque<Ended> ended_;  // oldest first
     std::map<std::string, std::uint64_t> counters_;
 };
 
