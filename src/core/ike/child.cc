@@ -213,6 +213,12 @@ const sa::ChildSaRecord* find_child(const Established& sa, EspSpi inbound) {
     return nullptr;
 }
 
+Bytes spi_bytes(EspSpi spi) {
+    Writer writer;
+    writer.u32(spi.value());
+    return std::move(writer).take();
+}
+
 const sa::ChildSaRecord* find_child_of_peer(const Established& sa, ByteView spi) {
     for (const sa::ChildSaRecord& child : sa.children) {
         if (spi.size() == 4 && child.outbound_spi == EspSpi(load_u32(spi))) {

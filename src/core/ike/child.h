@@ -79,6 +79,8 @@ void report_child(Context& context, const Session& session, const sa::ChildSaRec
 [[nodiscard]] const sa::ChildSaRecord* find_child(const Established& sa, EspSpi inbound);
 /// By the peer's inbound SPI; nothing if `spi` isn't four bytes either.
 [[nodiscard]] const sa::ChildSaRecord* find_child_of_peer(const Established& sa, ByteView spi);
+/// As notifies and Delete payloads carry it.
+[[nodiscard]] Bytes spi_bytes(EspSpi spi);
 /// Whether another living Child SA was made in its place.
 [[nodiscard]] bool is_replaced(const Established& sa, EspSpi inbound);
 /// Whether our DELETE of it waits or is under way.

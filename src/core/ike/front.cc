@@ -6,6 +6,7 @@
 
 #include "core/ike/cookie.h"
 #include "core/ike/limits.h"
+#include "core/ike/offer.h"
 #include "core/ike/report.h"
 
 namespace anyswan::ike {
@@ -20,10 +21,8 @@ using wire::ike::ParseError;
 
 std::optional<InitPayloads> InitPayloads::of(const Message& message) {
     const InitPayloads found{message.find<wire::ike::SecurityAssociation>(),
-                             message.find<wire::ike::KeyExchange>(),
-                             message.find<wire::ike::Nonce>()};
-    if (found.sa == nullptr || found.ke == nullptr || found.nonce == nullptr ||
-        found.nonce->data.size() < nonce_size_min || found.nonce->data.size() > nonce_size_max) {
+                             message.find<wire::ike::KeyExchange>(), find_nonce(message.payloads)};
+    if (found.sa == nullptr || found.ke == nullptr || found.nonce == nullptr) {
         return std::nullopt;
     }
     return found;

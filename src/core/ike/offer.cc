@@ -5,6 +5,7 @@
 
 #include "core/ike/limits.h"
 #include "core/ike/seed_stream.h"
+#include "core/wire/ike/message.h"
 
 namespace anyswan::ike {
 
@@ -49,6 +50,13 @@ std::optional<Secret> shared_secret(const in_flight::Offer& offer,
     }
     auto shared = offer.key_exchange->shared_secret(theirs->data);
     return shared ? std::optional(std::move(*shared)) : std::nullopt;
+}
+
+const Nonce* find_nonce(const std::vector<Payload>& payloads) {
+    const auto* nonce = wire::ike::Message::find_in<Nonce>(payloads);
+    const bool fits = nonce != nullptr && nonce->data.size() >= nonce_size_min &&
+                      nonce->data.size() <= nonce_size_max;
+    return fits ? nonce : nullptr;
 }
 
 KeMethod group_asked(const wire::ike::Notify& invalid_ke) {

@@ -19,6 +19,8 @@ namespace anyswan::ike {
 /// another method or invalid.
 [[nodiscard]] std::optional<Secret> shared_secret(const in_flight::Offer& offer,
                                                   const wire::ike::KeyExchange* theirs);
+/// The chain's nonce; null if there is none of 16 to 256 octets (RFC 7296 3.9). Borrowed.
+[[nodiscard]] const wire::ike::Nonce* find_nonce(const std::vector<wire::ike::Payload>& payloads);
 /// The group of an INVALID_KE_PAYLOAD.
 [[nodiscard]] crypto::KeMethod group_asked(const wire::ike::Notify& invalid_ke);
 

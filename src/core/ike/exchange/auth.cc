@@ -174,16 +174,6 @@ std::string proof_words(const sa::TunnelRecord& tunnel) {
                : "the pre-shared key";
 }
 
-const Notify* first_error(const std::vector<Payload>& payloads) {
-    for (const Payload& payload : payloads) {
-        const auto* notify = std::get_if<Notify>(&payload.body);
-        if (notify != nullptr && is_error(notify->type)) {
-            return notify;
-        }
-    }
-    return nullptr;
-}
-
 std::string why_not_proved(const sa::TunnelRecord& tunnel, const Authentication& auth, bool ppk,
                            const ProofFailure& failure) {
     switch (failure.kind) {

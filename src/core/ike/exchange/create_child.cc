@@ -159,7 +159,7 @@ void answer_child(Session& session, Context& context, const Inbound& in) {
         return send_refusal(session, context, in, replaces.error());
     }
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
-    const auto* nonce = Message::find_in<Nonce>(in.payloads);
+    const auto* nonce = find_nonce(in.payloads);
     const auto offer = ChildPayloads::of(in.payloads);
     if (tunnel == nullptr || !offer) {
         return send_refusal(
@@ -167,8 +167,7 @@ void answer_child(Session& session, Context& context, const Inbound& in) {
             refuse(NotifyType::no_proposal_chosen,
                    tunnel == nullptr ? "the tunnel was removed" : "SA, TSi or TSr is missing"));
     }
-    if (nonce == nullptr || nonce->data.size() < nonce_size_min ||
-        nonce->data.size() > nonce_size_max) {
+    if (nonce == nullptr) {
         return refuse_syntax(session, context, in, "has no nonce of 16 to 256 octets");
     }
     auto accepted = accept_child(context, *tunnel, *offer, ChildStage::later);
@@ -198,12 +197,6 @@ bool is_about_ike_sa(const std::vector<Payload>& payloads) {
 }
 
 // Initiator.
-
-Bytes spi_bytes(EspSpi spi) {
-    Writer writer;
-    writer.u32(spi.value());
-    return std::move(writer).take();
-}
 
 Started start_create(Session& session, Context& context, EspSpi replaces, Wish& wish,
                      std::vector<Write>& writes) {
@@ -348,8 +341,7 @@ Expected<sa::ChildSaRecord, std::string> read_answer(Session& session, Context& 
     if (tunnel == nullptr) {
         return Unexpected{std::string("the tunnel was removed meanwhile")};
     }
-    if (nonce == nullptr || nonce->data.size() < nonce_size_min ||
-        nonce->data.size() > nonce_size_max) {
+    if (nonce == nullptr) {
         return Unexpected{std::string("the peer's answer has no nonce of 16 to 256 octets")};
     }
     auto agreement = check_child(*tunnel, asked.inbound, answer, ChildStage::later);
@@ -416,7 +408,7 @@ void finish(Session& session, Context& context, const Inbound& in, in_flight::Cr
     if (!answer) {
         return on_refusal(session, context, asked, first_error(in.payloads), writes);
     }
-    const auto* nonce = Message::find_in<Nonce>(in.payloads);
+    const auto* nonce = find_nonce(in.payloads);
     auto child = read_answer(session, context, asked, *answer, nonce);
     if (!child) {
         // The peer has made one nevertheless: it must go there too.

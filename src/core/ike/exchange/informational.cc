@@ -50,12 +50,6 @@ void end_by_peer(Session& session, Context& context, const Inbound& in) {
     respond(session, context, in, {}, std::move(ending.writes), ending.persist);
 }
 
-Bytes spi_bytes(EspSpi spi) {
-    Writer writer;
-    writer.u32(spi.value());
-    return std::move(writer).take();
-}
-
 /// The peer answered our request for a Child SA, and deletes what it made before its answer comes.
 void note_gone(Established& sa, const Bytes& spi) {
     auto* create = sa.asked ? std::get_if<in_flight::CreateChild>(&*sa.asked) : nullptr;
@@ -172,7 +166,7 @@ Started start(Session& session, Context& context, const task::DeleteChildren& ta
     for (const EspSpi inbound : task.inbound) {
         if (task.unknown || find_child(sa, inbound) != nullptr) {
             asked.inbound.push_back(inbound);
-            gone.spis.push_back(informational::spi_bytes(inbound));
+            gone.spis.push_back(spi_bytes(inbound));
         }
     }
     if (asked.inbound.empty()) {

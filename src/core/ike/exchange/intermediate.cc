@@ -70,11 +70,8 @@ void send_next(Session& session, Context& context) {
 
 /// Why the response is no good; it is protected, so that no stranger made it.
 Expected<Secret, std::string> judge(const InterSent& state, const Inbound& in) {
-    for (const Payload& payload : in.payloads) {
-        const auto* notify = std::get_if<Notify>(&payload.body);
-        if (notify != nullptr && is_error(notify->type)) {
-            return Unexpected{name(notify->type) + " by the peer"};
-        }
+    if (const Notify* error = first_error(in.payloads)) {
+        return Unexpected{name(error->type) + " by the peer"};
     }
     const auto* theirs = Message::find_in<KeyExchange>(in.payloads);
     if (theirs == nullptr || theirs->method != state.methods.front()) {

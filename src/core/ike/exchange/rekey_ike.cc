@@ -252,9 +252,8 @@ Expected<Answer, std::string> read_answer(const Session& session, const Context&
     if (!spi || suite->ke != asked.ours.method) {
         return Unexpected{"the peer chose " + describe(proposals) + ", which we did not offer"};
     }
-    const auto* nonce = Message::find_in<Nonce>(payloads);
-    if (nonce == nullptr || nonce->data.size() < nonce_size_min ||
-        nonce->data.size() > nonce_size_max) {
+    const auto* nonce = find_nonce(payloads);
+    if (nonce == nullptr) {
         return Unexpected{std::string("the peer's answer has no nonce of 16 to 256 octets")};
     }
     auto shared = shared_secret(asked.ours, Message::find_in<wire::ike::KeyExchange>(payloads));
@@ -327,10 +326,9 @@ void on_request(Session& session, Context& context, const Inbound& in) {
                 (tunnel != nullptr ? "; the tunnel accepts " + describe(tunnel->ike_suites)
                                    : "; the tunnel was removed"));
     }
-    const auto* nonce = Message::find_in<Nonce>(in.payloads);
+    const auto* nonce = find_nonce(in.payloads);
     const auto* ke = Message::find_in<wire::ike::KeyExchange>(in.payloads);
-    if (nonce == nullptr || nonce->data.size() < nonce_size_min ||
-        nonce->data.size() > nonce_size_max) {
+    if (nonce == nullptr) {
         return refuse_syntax(session, context, in, "has no nonce of 16 to 256 octets");
     }
     if (ke == nullptr || ke->method != chosen->suite.ke) {

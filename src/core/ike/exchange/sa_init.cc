@@ -254,16 +254,6 @@ void restart(Session& session, Context& context, const Arrival& arrival, const N
     send_request(session, context, *tunnel);
 }
 
-const Notify* find_error(const std::vector<Payload>& payloads) {
-    for (const Payload& payload : payloads) {
-        const auto* notify = std::get_if<Notify>(&payload.body);
-        if (notify != nullptr && is_error(notify->type)) {
-            return notify;
-        }
-    }
-    return nullptr;
-}
-
 /// RFC 7296 2.21.1: "Because all error notifications are completely unauthenticated, the recipient
 /// should continue trying for some time before giving up." We tell the operator once, and go on.
 void note_refusal(Session& session, Context& context, const Arrival& arrival,
@@ -432,7 +422,7 @@ void on_response(Session& session, Context& context, const Arrival& arrival) {
             return restart(session, context, arrival, *notify);
         }
     }
-    if (const Notify* notify = find_error(response->payloads)) {
+    if (const Notify* notify = first_error(response->payloads)) {
         return note_refusal(session, context, arrival, *notify);
     }
     const sa::TunnelRecord* tunnel = tunnel_of(session, context);
