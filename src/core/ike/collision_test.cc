@@ -182,6 +182,21 @@ const std::vector<Steps> both_notice{
     {Step::from_fleet, Step::from_customer, Step::lose_fleet},
 };
 
+/// Both requests are on the wire and meet; then the answers, as `order` says.
+void cross(World& world, const Steps& order) {
+    // What follows the first step are answers as well, so hand over the requests alone.
+    const auto requests = world.take_from(world.customer);
+    world.deliver_from(world.fleet);
+    const auto answer = world.take_from(world.customer);
+    world.put_back(requests);
+    world.deliver_from(world.customer);
+    world.put_back(answer);
+    for (std::size_t i = 2; i < order.size(); ++i) {
+        step(world, order[i]);
+    }
+    world.deliver();
+}
+
 TEST(CollisionOfChildRekeys, TheLowestNonceLoses) {
     for (const Steps& order : both_notice) {
         for (const Lowest lowest : every_lowest) {
@@ -191,18 +206,7 @@ TEST(CollisionOfChildRekeys, TheLowestNonceLoses) {
             steer(world, lowest);
             world.rekey_child(world.customer);
             world.rekey_child(world.fleet);
-            // Both requests are on the wire; what follows the first step are answers as well, so
-            // hand over the requests alone.
-            const auto requests = world.take_from(world.customer);
-            world.deliver_from(world.fleet);
-            const auto answer = world.take_from(world.customer);
-            world.put_back(requests);
-            world.deliver_from(world.customer);
-            world.put_back(answer);
-            for (std::size_t i = 2; i < order.size(); ++i) {
-                step(world, order[i]);
-            }
-            world.deliver();
+            cross(world, order);
             world.wait(30s);
             EXPECT_EQ(world.disagreement(), "");
             ASSERT_EQ(world.customer.live_children(), 1U);
@@ -226,16 +230,7 @@ TEST(CollisionOfIkeRekeys, TheLowestNonceLoses) {
             const sa::ChildSaRecord child = world.fleet.child_sa()->clone();
             world.rekey_ike(world.customer);
             world.rekey_ike(world.fleet);
-            const auto requests = world.take_from(world.customer);
-            world.deliver_from(world.fleet);
-            const auto answer = world.take_from(world.customer);
-            world.put_back(requests);
-            world.deliver_from(world.customer);
-            world.put_back(answer);
-            for (std::size_t i = 2; i < order.size(); ++i) {
-                step(world, order[i]);
-            }
-            world.deliver();
+            cross(world, order);
             world.wait(200s);
             EXPECT_EQ(world.disagreement(), "");
             ASSERT_EQ(world.customer.established().size(), 1U);
