@@ -18,11 +18,11 @@
 //   rekey a Child SA    | rekey or end of the IKE SA         | TEMPORARY_FAILURE
 //                       | DELETE of that Child SA            | TEMPORARY_FAILURE
 //                       | rekey of that Child SA             | do it, and note a rival: see below
-//                       | (we have no such Child SA)         | CHILD_SA_NOT_FOUND; but while we
-//                       wait |                                    | for one, TEMPORARY_FAILURE
+//                       | (no such Child SA, none asked for) | CHILD_SA_NOT_FOUND
+//                       | (no such Child SA, one asked for)  | TEMPORARY_FAILURE
 //   delete a Child SA   | DELETE of that Child SA            | do it, answer without it (1.4.1)
-//                       | creation of that Child SA          | answer without it, forget the
-//                       creation | rekey of that Child SA or IKE SA   | do it
+//                       | creation of that Child SA          | answer without it, never take it
+//                       | rekey of that Child SA or IKE SA   | do it
 //   rekey the IKE SA    | Child SA's creation, rekey, DELETE | TEMPORARY_FAILURE
 //                       | end of the IKE SA                  | TEMPORARY_FAILURE
 //                       | rekey of the IKE SA                | do it, and note a rival

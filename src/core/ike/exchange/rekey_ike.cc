@@ -105,20 +105,23 @@ void hand_over(Session& old, Session& heir, Context& context) {
                crypto::to_string(heir.channel->suite()));
 }
 
-/// What both sides put into the new IKE SA.
-struct NewKeys {
+/// What both sides agreed on for the new IKE SA.
+struct Agreed {
+    IkeSpi ours;
+    IkeSpi theirs;
+    bool we_began = false;
     IkeSuite suite;
     NoncePair nonces;
     ByteView shared_secret;
 };
 
-/// The new session, with our and the peer's new SPI; nothing handed over yet.
-std::unique_ptr<Session> make_heir(const Session& old, const Context& context, IkeSpi ours,
-                                   IkeSpi theirs, bool we_began, const NewKeys& keys) {
+/// The new session; nothing handed over yet.
+std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
+                                   const Agreed& agreed) {
     auto heir = std::make_unique<Session>();
-    heir->our_spi = ours;
-    heir->peer_spi = theirs;
-    heir->we_initiated = we_began;
+    heir->our_spi = agreed.ours;
+    heir->peer_spi = agreed.theirs;
+    heir->we_initiated = agreed.we_began;
     heir->path = old.path;
     heir->nat = old.nat;
     heir->fragmentation = old.fragmentation;
@@ -129,11 +132,11 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context, I
     // "SK_d, SK_ai, ... are computed from SKEYSEED as specified in Section 2.14, using SPIi, SPIr,
     // Ni, and Nr from the new exchange".
     const Channel& channel = *old.channel;
-    const Secret seed = skeyseed_rekey(channel.suite().prf, channel.keys().d.reveal(), keys.nonces,
-                                       keys.shared_secret);
+    const Secret seed = skeyseed_rekey(channel.suite().prf, channel.keys().d.reveal(),
+                                       agreed.nonces, agreed.shared_secret);
     heir->channel.emplace(Channel::Setup{
-        keys.suite, derive_ike_keys(keys.suite, seed.reveal(), keys.nonces, heir->spis()), we_began,
-        Epoch(1), 0});
+        agreed.suite, derive_ike_keys(agreed.suite, seed.reveal(), agreed.nonces, heir->spis()),
+        agreed.we_began, Epoch(1), 0});
     heir->state = Established{established(old)->peer_id, {}, context.now.wall};
     return heir;
 }
@@ -168,16 +171,19 @@ struct Asked {
     Chosen<IkeSuite> chosen;
     IkeSpi peer_spi;
     const Nonce& nonce;
-    const wire::ike::KeyExchange* ke;
 };
 
 void answer(Session& session, Context& context, const Inbound& in, Asked asked,
             const Response& response) {
     Established& sa = session.in<Established>();
     const IkeSpi our_spi = context.sessions.new_spi();
-    Session& heir = context.sessions.add(make_heir(
-        session, context, our_spi, asked.peer_spi, false,
-        {asked.chosen.suite, {asked.nonce.data, response.nonce}, response.shared.reveal()}));
+    Session& heir = context.sessions.add(make_heir(session, context,
+                                                   {.ours = our_spi,
+                                                    .theirs = asked.peer_spi,
+                                                    .we_began = false,
+                                                    .suite = asked.chosen.suite,
+                                                    .nonces = {asked.nonce.data, response.nonce},
+                                                    .shared_secret = response.shared.reveal()}));
     heir.heir_of = session.our_spi;
     if (auto* ours = rekey_under_way(session)) {
         // RFC 7296 2.25.2: "it SHOULD reply as usual, and should prepare to close redundant SAs and
@@ -342,7 +348,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     if (!response) {
         return refuse_syntax(session, context, in, "has an invalid KE value");
     }
-    answer(session, context, in, {std::move(*chosen), *peer_spi, *nonce, ke}, *response);
+    answer(session, context, in, {std::move(*chosen), *peer_spi, *nonce}, *response);
 }
 
 void heard(Session& session, Context& context) {
@@ -431,9 +437,14 @@ void finish(Session& session, Context& context, const Inbound& in, in_flight::Re
                    answer.error());
         return wish_next(session, task::DeleteIke{});
     }
-    Session& made = context.sessions.add(make_heir(
-        session, context, asked.our_spi, answer->peer_spi, true,
-        {answer->suite, {asked.ours.nonce, answer->nonce->data}, answer->shared.reveal()}));
+    Session& made =
+        context.sessions.add(make_heir(session, context,
+                                       {.ours = asked.our_spi,
+                                        .theirs = answer->peer_spi,
+                                        .we_began = true,
+                                        .suite = answer->suite,
+                                        .nonces = {asked.ours.nonce, answer->nonce->data},
+                                        .shared_secret = answer->shared.reveal()}));
     settle_rekey(session, context, asked, made, lower_of(asked.ours.nonce, answer->nonce->data),
                  writes);
 }
