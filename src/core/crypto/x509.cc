@@ -60,6 +60,22 @@ std::vector<Bytes> read_all(ByteView file, ReadPem read_pem, Parsed from_der, Fr
     return found;
 }
 
+/// What PEM gave, else the file as one DER object; each must be an `Object`, or the file is refused
+/// with the words of `otherwise`.
+template <class Object>
+Expected<std::vector<Bytes>, std::string> checked(ByteView file, std::vector<Bytes> from_pem,
+                                                  const char* otherwise) {
+    if (from_pem.empty()) {
+        from_pem.push_back(to_bytes(file));
+    }
+    for (const Bytes& der : from_pem) {
+        if (!Object::from_der(der)) {
+            return Unexpected{std::string(otherwise)};
+        }
+    }
+    return from_pem;
+}
+
 }  // namespace
 
 Bio reader_of(ByteView bytes) {
@@ -234,37 +250,21 @@ bool Crl::signed_by(const Certificate& issuer) const {
 }
 
 Expected<std::vector<Bytes>, std::string> read_certificates(ByteView file) {
-    std::vector<Bytes> found = read_all(
-        file, [](BIO* in) { return PEM_read_bio_X509(in, nullptr, nullptr, nullptr); },
-        [](X509* object) { return der_of(i2d_X509, object); }, X509_free);
-    if (found.empty()) {
-        found.push_back(to_bytes(file));
-    }
-    for (const Bytes& der : found) {
-        if (!Certificate::from_der(der)) {
-            return Unexpected{
-                std::string("has no certificate in PEM or DER form; it begins with "
-                            "\"-----BEGIN CERTIFICATE-----\"")};
-        }
-    }
-    return found;
+    return checked<Certificate>(
+        file,
+        read_all(
+            file, [](BIO* in) { return PEM_read_bio_X509(in, nullptr, nullptr, nullptr); },
+            [](X509* object) { return der_of(i2d_X509, object); }, X509_free),
+        "has no certificate in PEM or DER form; it begins with \"-----BEGIN CERTIFICATE-----\"");
 }
 
 Expected<std::vector<Bytes>, std::string> read_crls(ByteView file) {
-    std::vector<Bytes> found = read_all(
-        file, [](BIO* in) { return PEM_read_bio_X509_CRL(in, nullptr, nullptr, nullptr); },
-        [](X509_CRL* object) { return der_of(i2d_X509_CRL, object); }, X509_CRL_free);
-    if (found.empty()) {
-        found.push_back(to_bytes(file));
-    }
-    for (const Bytes& der : found) {
-        if (!Crl::from_der(der)) {
-            return Unexpected{
-                std::string("has no revocation list in PEM or DER form; it begins with "
-                            "\"-----BEGIN X509 CRL-----\"")};
-        }
-    }
-    return found;
+    return checked<Crl>(
+        file,
+        read_all(
+            file, [](BIO* in) { return PEM_read_bio_X509_CRL(in, nullptr, nullptr, nullptr); },
+            [](X509_CRL* object) { return der_of(i2d_X509_CRL, object); }, X509_CRL_free),
+        "has no revocation list in PEM or DER form; it begins with \"-----BEGIN X509 CRL-----\"");
 }
 
 }  // namespace anyswan::crypto
