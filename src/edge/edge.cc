@@ -334,35 +334,39 @@ void Edge::announce() {
     if (announced_ || !config_.announce) {
         return;
     }
-    auto netlink = net::RouteNetlink::open();
-    if (!netlink) {
-        log::error("announce", netlink.error().message);
-        return;
-    }
-    for (const IpAddress& address : config_.anycast) {
-        if (Status put = netlink->add_address("lo", address); !put) {
-            log::error("announce", put.error().message + "; or set edge.announce = false");
-            return;
+    announced_ = change_anycast([](net::RouteNetlink& netlink, const IpAddress& address) -> Status {
+        if (Status put = netlink.add_address("lo", address); !put) {
+            return fail(put.error().message + "; or set edge.announce = false");
         }
         log::info("announce", address.to_string() + " is on lo: ready for peers");
-    }
-    announced_ = true;
+        return {};
+    });
 }
 
 void Edge::withdraw() {
-    if (!std::exchange(announced_, false)) {
-        return;
+    if (std::exchange(announced_, false)) {
+        (void)change_anycast([](net::RouteNetlink& netlink, const IpAddress& address) {
+            return netlink.remove_address("lo", address);
+        });
     }
+}
+
+// True if all went well; what did not is in the log.
+bool Edge::change_anycast(
+    const std::function<Status(net::RouteNetlink&, const IpAddress&)>& change) const {
     auto netlink = net::RouteNetlink::open();
     if (!netlink) {
         log::error("announce", netlink.error().message);
-        return;
+        return false;
     }
+    bool well = true;
     for (const IpAddress& address : config_.anycast) {
-        if (Status taken = netlink->remove_address("lo", address); !taken) {
-            log::error("announce", taken.error().message);
+        if (Status changed = change(*netlink, address); !changed) {
+            log::error("announce", changed.error().message);
+            well = false;
         }
     }
+    return well;
 }
 
 void Edge::on_link(store::LinkState state, const std::string& why) {

@@ -15,6 +15,7 @@
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
 #include "net/clock.h"
+#include "net/route_netlink.h"
 
 namespace anyswan::edge {
 
@@ -77,6 +78,8 @@ private:
     void tell(const std::string& subject, const BusBody& body);
     void announce();
     void withdraw();
+    bool change_anycast(
+        const std::function<Status(net::RouteNetlink&, const IpAddress&)>& change) const;
 
     Loop& loop_;
     config::EdgeConfig config_;
