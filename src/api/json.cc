@@ -122,8 +122,8 @@ Json to_json(const edge::ChildRow& row) {
 
 Json to_json(const ike::IkeSaSummary& sa) {
     Json children = Json::array();
-    for (const EspSpi spi : sa.children) {
-        children.push_back(hex(spi));
+    for (const ike::ChildSummary& child : sa.children) {
+        children.push_back(hex(child.inbound_spi));
     }
     return {{"our_spi", hex(sa.our_spi)},
             {"peer_spi", hex(sa.peer_spi)},

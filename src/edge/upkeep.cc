@@ -99,7 +99,7 @@ void Upkeep::look_after_children(Now now, const ike::IkeSaSummary& sa,
                                  const sa::TunnelRecord& tunnel, Watched& watched,
                                  std::vector<ike::Input>& decisions) const {
     std::map<EspSpi, Instant> tried;
-    for (const ike::ChildSummary& child : sa.child_sas) {
+    for (const ike::ChildSummary& child : sa.children) {
         std::optional<Instant> last;
         if (const auto found = watched.children.find(child.inbound_spi);
             found != watched.children.end()) {
@@ -143,7 +143,7 @@ Upkeep::Due Upkeep::due(const ike::ChildSummary& child, const sa::TunnelRecord& 
 
 Instant Upkeep::last_heard(const ike::IkeSaSummary& sa, const Watched& watched) const {
     Instant last = std::max(watched.since, watched.probed);
-    for (const ike::ChildSummary& child : sa.child_sas) {
+    for (const ike::ChildSummary& child : sa.children) {
         if (const auto found = carried_.find(child.inbound_spi); found != carried_.end()) {
             last = std::max(last, found->second.heard);
         }

@@ -23,7 +23,7 @@ protected:
         sa_.our_spi = ours;
         sa_.tunnel = tunnel_.id;
         sa_.state = "established";
-        sa_.child_sas = {{child, WallTime{Duration(1000s).count()}, false}};
+        sa_.children = {{child, WallTime{Duration(1000s).count()}, false}};
         (void)at(0s);
     }
     std::vector<ike::Input> at(Duration time) {
@@ -84,7 +84,7 @@ TEST_F(UpkeepTest, AChildSaIsRekeyedBeforeItsTimeIsOver) {
 }
 
 TEST_F(UpkeepTest, WhatIsUnderWayIsNotAskedForAgain) {
-    sa_.child_sas[0].rekeying = true;
+    sa_.children[0].rekeying = true;
     sa_.rekeying = true;
     EXPECT_TRUE(seconds_with<ike::RekeyChild>(1, 999).empty());
     EXPECT_TRUE(seconds_with<ike::RekeyIke>(1, 9999).empty());
@@ -93,14 +93,14 @@ TEST_F(UpkeepTest, WhatIsUnderWayIsNotAskedForAgain) {
 TEST_F(UpkeepTest, SasOfAFleetDoNotRekeyInStep) {
     std::set<int> firsts;
     for (std::uint32_t spi = 0x1000; spi < 0x1014; ++spi) {
-        sa_.child_sas[0].inbound_spi = EspSpi(spi);
+        sa_.children[0].inbound_spi = EspSpi(spi);
         firsts.insert(seconds_with<ike::RekeyChild>(800, 900).front());
     }
     EXPECT_GE(firsts.size(), 12U);
 }
 
 TEST_F(UpkeepTest, AnIkeSaIsRekeyedAndEndsAtItsLimit) {
-    sa_.child_sas.clear();
+    sa_.children.clear();
     const int first = seconds_with<ike::RekeyIke>(1, 9999).at(0);
     EXPECT_GE(first, 8000);
     EXPECT_LE(first, 9000);

@@ -241,7 +241,7 @@ TEST_P(Life, AWishThatIsWantedAlreadyIsOne) {
 }
 
 TEST_P(Life, ARekeyIsShownWhileItLasts) {
-    const auto row = [&](const Side& side) { return side.engine->list().at(0).child_sas.at(0); };
+    const auto row = [&](const Side& side) { return side.engine->list().at(0).children.at(0); };
     EXPECT_FALSE(row(first).rekeying);
     EXPECT_EQ(row(first).expires_at, first.child_sa()->expires_at);
     world.rekey_child(first);

@@ -185,13 +185,12 @@ struct IkeSaSummary {
     Endpoint local;
     Endpoint remote;
     std::string suite;
-    std::vector<EspSpi> children;
+    std::vector<ChildSummary> children;
     bool we_initiated = false;  // the first IKE SA of the chain of rekeys
     IkeSpi origin;              // our SPI of that: the key of the Endpoint fact
     WallTime established_at;    // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;
-    std::vector<ChildSummary> child_sas;  // in the order of `children`
 };
 
 class Engine {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/spi.h"
 #include "core/ike/nat.h"
 #include "core/ike/seed_stream.h"
 
@@ -456,18 +457,14 @@ bool World::up() const {
 
 namespace {
 
-std::string spi_text(EspSpi spi) {
-    return std::to_string(spi.value());
-}
-
 /// Whether the facts of a side are what its engine has.
 std::string facts_differ(const Side& side) {
     std::map<EspSpi, IkeSpi> held;
     std::map<IkeSpi, bool> origins;
     for (const IkeSaSummary& row : side.engine->list()) {
-        for (const EspSpi child : row.children) {
-            if (!held.emplace(child, row.origin).second) {
-                return side.name + ": Child SA " + spi_text(child) + " under two IKE SAs";
+        for (const ChildSummary& child : row.children) {
+            if (!held.emplace(child.inbound_spi, row.origin).second) {
+                return side.name + ": Child SA " + hex(child.inbound_spi) + " under two IKE SAs";
             }
         }
         origins[row.origin] = true;
@@ -475,11 +472,11 @@ std::string facts_differ(const Side& side) {
     for (const auto& [spi, child] : side.children) {
         const auto found = held.find(spi);
         if (child.ended != (found == held.end())) {
-            return side.name + ": Child SA " + spi_text(spi) +
+            return side.name + ": Child SA " + hex(spi) +
                    (child.ended ? " ended in the store alone" : " lives in the store alone");
         }
         if (!child.ended && found->second != child.ike_spi) {
-            return side.name + ": Child SA " + spi_text(spi) + " names another endpoint";
+            return side.name + ": Child SA " + hex(spi) + " names another endpoint";
         }
     }
     for (const auto& [spi, endpoint] : side.endpoints) {
@@ -513,12 +510,13 @@ std::string World::disagreement() const {
             return "IKE SA " + std::to_string(row.our_spi.value()) +
                    (peer == theirs.end() ? " is unknown to the fleet" : " has other Child SAs");
         }
-        for (const EspSpi spi : row.children) {
-            const sa::ChildSaRecord& child = customer.children.at(spi);
+        for (const ChildSummary& summary : row.children) {
+            const sa::ChildSaRecord& child = customer.children.at(summary.inbound_spi);
             const auto other = fleet.children.find(child.outbound_spi);
             if (other == fleet.children.end() || other->second.ended ||
                 !fit(child, other->second)) {
-                return "Child SA " + spi_text(spi) + " of the customer has no counterpart";
+                return "Child SA " + hex(summary.inbound_spi) +
+                       " of the customer has no counterpart";
             }
         }
     }

@@ -253,11 +253,10 @@ IkeSaSummary summary_of(const Session& session) {
         row.state = "rekeyed";
     }
     for (const sa::ChildSaRecord& child : sa->children) {
-        row.children.push_back(child.inbound_spi);
-        row.child_sas.push_back({child.inbound_spi, child.expires_at,
-                                 is_replaced(*sa, child.inbound_spi) ||
-                                     wanted(session, task::RekeyChild{child.inbound_spi}) ||
-                                     is_deleting(*sa, child.inbound_spi)});
+        row.children.push_back({child.inbound_spi, child.expires_at,
+                                is_replaced(*sa, child.inbound_spi) ||
+                                    wanted(session, task::RekeyChild{child.inbound_spi}) ||
+                                    is_deleting(*sa, child.inbound_spi)});
     }
     return row;
 }

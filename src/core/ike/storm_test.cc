@@ -25,7 +25,9 @@ struct Storm {
             return;
         }
         const IkeSaSummary& row = rows[random.below(rows.size())];
-        const auto child = [&] { return row.children[random.below(row.children.size())]; };
+        const auto child = [&] {
+            return row.children[random.below(row.children.size())].inbound_spi;
+        };
         const std::uint64_t what = random.below(10);
         if (what < 3 && !row.children.empty()) {
             world.tell(side, RekeyChild{row.our_spi, child()});
