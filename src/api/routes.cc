@@ -72,6 +72,22 @@ void one_tunnel(edge::Edge& edge, const Request& request, const std::string& tex
     respond(ok(json));
 }
 
+/// DELETE /v1/sas/SPI and POST /v1/sas/SPI/rekey: answered when the order is given, not when it is
+/// carried out.
+Response order_sa(edge::Edge& edge, const Request& request, std::string spi) {
+    static const std::string rekey = "/rekey";
+    const bool wants_rekey = spi.ends_with(rekey);
+    if (wants_rekey) {
+        spi.resize(spi.size() - rekey.size());
+    }
+    if (request.method != (wants_rekey ? "POST" : "DELETE")) {
+        return error(405, request.method + " is not possible on " + request.path);
+    }
+    const Status given = edge.order(wants_rekey ? edge::SaOrder::rekey : edge::SaOrder::end, spi);
+    return given ? ok({{"spi", spi}, {"ordered", wants_rekey ? "rekey" : "delete"}})
+                 : error(404, given.error().message);
+}
+
 Response metrics(const edge::Edge& edge) {
     std::string text;
     for (const auto& [name, value] : edge.counters()) {
@@ -111,11 +127,14 @@ Response get(const edge::Edge& edge, const std::string& path) {
 
 void answer(edge::Edge& edge, const Request& request, std::function<void(Response)> respond) {
     static const std::string tunnel_prefix = "/v1/tunnels/";
+    static const std::string sa_prefix = "/v1/sas/";
     if (request.path == "/v1/tunnels" && request.method == "PUT") {
         put_tunnels(edge, request, respond);
     } else if (request.path.starts_with(tunnel_prefix) &&
                (request.method == "GET" || request.method == "DELETE")) {
         one_tunnel(edge, request, request.path.substr(tunnel_prefix.size()), respond);
+    } else if (request.path.starts_with(sa_prefix) && request.method != "GET") {
+        respond(order_sa(edge, request, request.path.substr(sa_prefix.size())));
     } else if (request.method == "GET") {
         respond(get(edge, request.path));
     } else {

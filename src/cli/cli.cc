@@ -28,6 +28,7 @@ struct Invocation {
     std::string path;
     std::string tunnel;
     std::string shell;
+    std::string spi;
     std::function<int()> action;
 };
 
@@ -70,9 +71,18 @@ void add_questions(CLI::App& app, Invocation& call) {
         ->add_option("tunnel", call.tunnel, "account/tunnel")
         ->required();
 
-    CLI::App* sa = app.add_subcommand("sa", "Look at security associations")->require_subcommand(1);
+    CLI::App* sa = app.add_subcommand("sa", "Look at security associations, rekey or end one")
+                       ->require_subcommand(1);
     command(*sa, "list", "Child SAs in force on this edge, IKE SAs it owns", call,
             [&call] { return sa_list(call.common); });
+    for (const auto& [name, text, order] :
+         {std::tuple{"rekey", "Rekey a Child SA (its inbound SPI) or an IKE SA (our SPI)",
+                     &sa_rekey},
+          std::tuple{"delete", "End a Child SA or an IKE SA; the peer is told", &sa_delete}}) {
+        command(*sa, name, text, call, [&call, run = order] { return run(call.common, call.spi); })
+            ->add_option("spi", call.spi, "As `anyswan sa list` shows it")
+            ->required();
+    }
     CLI::App* fleet = app.add_subcommand("fleet", "Look at the fleet")->require_subcommand(1);
     command(*fleet, "status", "Each edge: alive, in step, applied revision, lag, SAs", call,
             [&call] { return fleet_status(call.common); });

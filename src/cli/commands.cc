@@ -136,6 +136,18 @@ int tunnel_delete(const Common& common, const std::string& id) {
     });
 }
 
+int sa_rekey(const Common& common, const std::string& spi) {
+    return ask(common, {"POST", "/v1/sas/" + spi + "/rekey", ""}, [](const Json& json) {
+        print("SA " + json.at("spi").get<std::string>() + " is being rekeyed\n");
+    });
+}
+
+int sa_delete(const Common& common, const std::string& spi) {
+    return ask(common, {"DELETE", "/v1/sas/" + spi, ""}, [](const Json& json) {
+        print("SA " + json.at("spi").get<std::string>() + " is being deleted\n");
+    });
+}
+
 int sa_list(const Common& common) {
     return ask(common, {"GET", "/v1/sas", ""}, [](const Json& json) {
         std::vector<std::vector<std::string>> rows{{"TUNNEL", "SPI IN", "SPI OUT", "SUITE", "PEER",

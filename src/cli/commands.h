@@ -17,6 +17,8 @@ int tunnel_list(const Common& common);
 int tunnel_show(const Common& common, const std::string& id);
 int tunnel_delete(const Common& common, const std::string& id);
 int sa_list(const Common& common);
+int sa_rekey(const Common& common, const std::string& spi);
+int sa_delete(const Common& common, const std::string& spi);
 int fleet_status(const Common& common);
 int counters(const Common& common);
 int config_check(const Common& common, const std::string& path);

@@ -468,6 +468,18 @@ bool Edge::delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> do
     return true;
 }
 
+Status Edge::order(SaOrder order, const std::string& spi) {
+    if (!ike_) {
+        return fail("this edge doesn't serve yet; `anyswan fleet status` shows when it does");
+    }
+    Result<ike::Input> input = order_input(order, spi, ike_->list());
+    if (!input) {
+        return Unexpected{input.error()};
+    }
+    ike_->want(std::move(*input));
+    return {};
+}
+
 Heartbeat Edge::status() const {
     Heartbeat beat;
     beat.edge = config_.name;

@@ -12,6 +12,7 @@
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
+#include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
 #include "net/clock.h"
@@ -55,6 +56,9 @@ public:
     void apply_tunnel(const sa::TunnelRecord& record, std::function<void(Written)> done);
     /// Ends the tunnel's SAs everywhere and forgets it. False: there is none of that name.
     bool delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> done);
+
+    /// Rekeys or ends an SA whose IKE SA this edge runs; order_input() says how `spi` names it.
+    Status order(SaOrder order, const std::string& spi);
 
 private:
     void on_link(store::LinkState state, const std::string& why);
