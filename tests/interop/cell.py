@@ -78,15 +78,16 @@ class Cell:
         prefixes = list(self._prefixes(PREFIX_THEM)) + ([SECOND_PREFIX_THEM] if case.children > 1 else [])
         if case.ppk:
             more += [f'ppk_id = "{PPK[0]}"', f'ppk = "{PPK[1]}"']
-        for side, kind, name in (("local", ours, OUR_ID), ("remote", theirs, THEIR_ID)):
-            if kind == "psk":
-                continue
-            credential = self._credential(kind, name)
-            if side == "local":
-                more += [f'certificate_file = "{credential.certificate}"', f'key_file = "{credential.key}"']
-            else:
-                more.append(f'ca_file = "{credential.ca}"')
-        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=PSK, local_prefixes=self._prefixes(PREFIX_US),
+            more.append("ppk_required = true")
+        if ours != "psk":
+            credential = self._credential(ours, OUR_ID)
+            more += [f'certificate = "{credential.certificate}"', f'private_key = "{credential.key}"']
+            if ours == "rsa-pkcs1":
+                more.append('rsa_signature = "pkcs1"')
+        if theirs != "psk":
+            more.append(f'ca = "{self._credential(theirs, THEIR_ID).ca}"')
+        psk = PSK if "psk" in case.auth else None
+        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=psk, local_prefixes=self._prefixes(PREFIX_US),
                            remote_prefixes=prefixes, more="\n".join(more))
 
     def start_us(self):
@@ -211,7 +212,7 @@ def _difference(ours, theirs, children):
         return f"{len(ours.ike)} IKE SAs here, {len(theirs.ike)} there"
     mine, other = ours.ike[0], theirs.ike[0]
     # Not every daemon tells its IKE SPIs and algorithms.
-    if other.initiator_spi and (mine.initiator_spi, mine.responder_spi) != (other.initiator_spi, other.responder_spi):
+    if other.spi_a and {mine.spi_a, mine.spi_b} != {other.spi_a, other.spi_b}:
         return "the IKE SAs have different SPIs"
     if other.words and mine.words != other.words:
         return f"IKE is {'-'.join(sorted(mine.words))} here, {'-'.join(sorted(other.words))} there"

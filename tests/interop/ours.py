@@ -3,7 +3,7 @@
 
 from anylab.fleet import Edge, Peer, make_fleet_key
 from anylab.lab import LabError, wait_for
-from anylab.peers.base import ChildState, IkeState, Status, words_of
+from anylab.peers.base import ChildState, IkeState, Status, without_groups, words_of
 from network import ANYCAST, US
 
 TUNNEL = "acme/router"
@@ -61,10 +61,8 @@ class Ours:
         for sa in sas["ike_sas"]:
             if sa["state"] != "established":
                 continue
-            spis = (sa["our_spi"], sa["peer_spi"])
-            initiator, responder = spis if sa["role"] == "initiator" else reversed(spis)
-            ike.append(IkeState(initiator, responder, words_of(sa["suite"]), sa["local"], sa["peer"]))
-        children = tuple(ChildState(sa["inbound_spi"], sa["outbound_spi"], words_of(sa["suite"]), sa["udp_encapsulation"])
+            ike.append(IkeState(sa["our_spi"], sa["peer_spi"], words_of(sa["suite"]), sa["local"], sa["peer"]))
+        children = tuple(ChildState(sa["inbound_spi"], sa["outbound_spi"], without_groups(sa["suite"].split("-")), sa["udp_encapsulation"])
                          for sa in sas["child_sas"] if sa["state"] == "applied")
         return Status(tuple(ike), children)
 

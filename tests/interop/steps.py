@@ -35,7 +35,7 @@ def authenticated(cell):
 def _spis(cell, what):
     status = cell.us.status()
     rows = status.children if what == "child" else status.ike
-    return {(row.spi_in if what == "child" else row.initiator_spi) for row in rows}
+    return {(row.spi_in if what == "child" else row.spi_a) for row in rows}
 
 
 def _rekey(cell, what, by):
@@ -46,7 +46,7 @@ def _rekey(cell, what, by):
     if what == "child":
         cell.us.rekey(status.children[0].spi_in)
     else:
-        cell.us.rekey(_our_ike_spi(cell))
+        cell.us.rekey(cell.us.status().ike[0].spi_a)
 
 
 def _renewed(cell, what, before):
@@ -56,11 +56,6 @@ def _renewed(cell, what, before):
     if _spis(cell, other) - before[other]:
         raise LabError(f"the {what} SA was not rekeyed, a new tunnel was made instead")
     return len(now) == 1 and not now & before[what]
-
-
-def _our_ike_spi(cell):
-    sa = cell.us.status().ike[0]
-    return sa.initiator_spi if cell.role == "initiator" else sa.responder_spi
 
 
 def rekey(what, by, times=20):
@@ -108,7 +103,7 @@ def delete(what, by):
         if by == "peer":
             cell.peer.delete_child() if what == "child" else cell.peer.delete_ike()
         else:
-            cell.us.delete(next(iter(before)) if what == "child" else _our_ike_spi(cell))
+            cell.us.delete(next(iter(before)) if what == "child" else cell.us.status().ike[0].spi_a)
         if cell.role == "responder":
             cell.wait_gone("children" if what == "child" else "ike")
         else:

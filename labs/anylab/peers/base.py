@@ -5,6 +5,7 @@ A peer gets a Setup, which says everything in our words, and translates it to it
 (Status) is in our words again, so that a test compares two sets of words and two pairs of SPIs, whatever the daemon.
 """
 
+import re
 from dataclasses import dataclass, field
 
 from ..lab import LabError
@@ -19,6 +20,11 @@ def words_of(suite):
     if words & set(KEY_EXCHANGES) and not any(word.startswith("prf") for word in words):
         words |= {PRF_OF[word] for word in words if word in PRF_OF}
     return frozenset(words)
+
+
+def without_groups(words):
+    """The words of a Child SA: the group of the rekey that made it is no part of it."""
+    return frozenset(w for w in words if w not in KEY_EXCHANGES and w != "noesn" and not re.match(r"ke[1-7]_", w))
 
 
 @dataclass(frozen=True)
@@ -67,8 +73,10 @@ class Setup:
 
 @dataclass(frozen=True)
 class IkeState:
-    initiator_spi: str
-    responder_spi: str
+    """Its two SPIs: one's own first where that is known. Who initiated is not compared: a rekey may change it."""
+
+    spi_a: str
+    spi_b: str
     words: frozenset
     local: str = ""
     remote: str = ""

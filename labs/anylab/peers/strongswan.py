@@ -6,7 +6,7 @@ import shutil
 
 from ..lab import Lab, LabError
 from ..strongswan import StrongSwan
-from .base import ChildState, IkeState, Peer, Status
+from .base import ChildState, IkeState, Peer, Status, without_groups
 
 CRYPTO = ("aesni openssl random nonce drbg aes sha1 sha2 mgf1 hmac kdf gcm ccm ctr curve25519 chapoly gmp pem "
           "pkcs1 pkcs8 pubkey x509 revocation constraints")
@@ -63,10 +63,8 @@ def parse_sas(raw):
         for body in re.findall(r"\{([^{}]*)\}", rest):
             child = _fields(body)
             if child.get("state") == "INSTALLED":
-                # The group of a rekey is no part of the SA.
-                words = frozenset(w for w in _words(child) if w not in KE.values() and not re.match(r"ke\d_", w))
-                children.append(ChildState(child["spi-in"], child["spi-out"], words, child.get("encap") == "yes",
-                                           child["name"]))
+                children.append(ChildState(child["spi-in"], child["spi-out"], without_groups(_words(child)),
+                                           child.get("encap") == "yes", child["name"]))
     return Status(tuple(ike), tuple(children))
 
 
