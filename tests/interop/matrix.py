@@ -86,7 +86,8 @@ class Lanes:
         shared = Lab(f"{PREFIX}-pki")
         shared.clean()
         self.folder = shared.dir
-        self.networks = [Network(f"{PREFIX}{number}", Pki(shared.dir)) for number in range(1, count + 1)]
+        pki = Pki(shared.dir)  # one for all lanes: its lock keeps two from making the same CA
+        self.networks = [Network(f"{PREFIX}{number}", pki) for number in range(1, count + 1)]
         self.stopping = threading.Event()
 
     def run(self, cells, on_result, keep):

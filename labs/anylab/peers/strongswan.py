@@ -26,7 +26,7 @@ KE = {"CURVE_25519": "x25519", "ECP_256": "ecp256", "ECP_384": "ecp384", "ECP_52
 AUTH = {"psk": "psk", "rsa-pkcs1": "rsa-sha256", "rsa-pss": "rsa/pss-sha256", "ecdsa256": "ecdsa-sha256",
         "ecdsa384": "ecdsa-sha384", "ecdsa521": "ecdsa-sha512", "ed25519": "pubkey"}
 REMOTE_AUTH = {kind: auth if kind in ("psk", "ed25519") else f"ike:{auth}" for kind, auth in AUTH.items()}
-AUTH_NAMES = {"pre-shared key": "psk", "RSA_EMSA_PKCS1_SHA2_256": "rsa-pkcs1", "RSA_EMSA_PSS_SHA2_256": "rsa-pss",
+AUTH_NAMES = {"pre-shared key": "psk", "RSA_EMSA_PKCS1_SHA2_256": "rsa-pkcs1", "RSA_EMSA_PSS_SHA2_256_SALT_32": "rsa-pss",
               "ECDSA_WITH_SHA256_DER": "ecdsa256", "ECDSA_WITH_SHA384_DER": "ecdsa384",
               "ECDSA_WITH_SHA512_DER": "ecdsa521", "ED25519": "ed25519"}
 
