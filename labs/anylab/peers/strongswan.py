@@ -39,8 +39,8 @@ def _words(fields):
         if key in fields:
             words.add(table.get(fields[key], fields[key]))
     for key in sorted(fields):
-        if re.fullmatch(r"ke[1-7]", key):
-            words.add(f"{key}_{KE.get(fields[key], fields[key])}")
+        if re.fullmatch(r"ake[1-7]", key):
+            words.add(f"{key[1:]}_{KE.get(fields[key], fields[key])}")
     if fields.get("esn") in ("1", "yes"):
         words.add("esn")
     return frozenset(words)
