@@ -18,18 +18,24 @@ void Keeper::look() {
     const Instant now = net::read_clock().instant;
     const std::vector<ike::IkeSaSummary> sas = ike_.list();
     for (auto& [tunnel, kept] : kept_) {
-        const auto mine =
-            std::find_if(sas.begin(), sas.end(),
-                         [&id = tunnel](const ike::IkeSaSummary& sa) { return sa.tunnel == id; });
-        if (mine != sas.end()) {
-            if (!mine->children.empty()) {
-                kept.pause = keeper_pause_first;
-            }
+        const auto of_tunnel = [&id = tunnel](const auto& sa) { return sa.tunnel == id; };
+        const auto complete = [&](const auto& sa) { return of_tunnel(sa) && !sa.children.empty(); };
+        if (std::ranges::any_of(sas, complete)) {
+            kept.pause = keeper_pause_first;
             continue;
         }
-        if (now >= kept.next_try) {
-            kept.next_try = now + kept.pause;
-            kept.pause = std::min(kept.pause * 2, keeper_pause_max);
+        const auto bare = std::ranges::find_if(sas, [&](const auto& sa) {
+            return of_tunnel(sa) && sa.state == "established" && !sa.rekeying;
+        });
+        const bool under_way = bare == sas.end() && std::ranges::any_of(sas, of_tunnel);
+        if (under_way || now < kept.next_try) {
+            continue;
+        }
+        kept.next_try = now + kept.pause;
+        kept.pause = std::min(kept.pause * 2, keeper_pause_max);
+        if (bare != sas.end()) {
+            ike_.want(ike::CreateChild{bare->our_spi});  // the peer deleted the Child SA alone
+        } else {
             ike_.initiate(tunnel, local_, remote_);
         }
     }

@@ -172,7 +172,7 @@ class Cell:
             complaint = self.us.last_complaint()
             if complaint:
                 reason += f"; we say: {complaint}"
-        pending = bool(self.case.pending) and self.role in self.case.pending_as
+        pending = bool(self.case.pending)
         if state == "fail" and pending:
             reason = f"not built yet: {self.case.pending} ({reason})"
         return Result(self.peer_class.name, self.case.name, self.role, state, reason,
