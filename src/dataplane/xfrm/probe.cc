@@ -95,7 +95,7 @@ void probe_ciphers(net::NetlinkSocket& socket, Findings& findings) {
                  "modprobe esp6 (CONFIG_INET6_ESP)");
     findings.add("esn", "extended sequence numbers", true,
                  try_state(socket, std::string(usual_suite) + "-esn", v4),
-                 "a newer kernel (2.6.39 and later have them)");
+                 "what ESP over IPv4 lacks, or a kernel from 2.6.39 on");
     for (const char* suite : suites) {
         findings.add(std::string("cipher_") + suite, std::string("cipher ") + suite, false,
                      try_state(socket, suite, v4),
