@@ -34,7 +34,7 @@ ALLOWED = {
     "dataplane": ["base", "core", "net"],
     "edge": ["base", "core", "config", "store", "net", "dataplane"],
     "api": ["base", "core", "config", "net", "edge"],
-    "cli": ["base", "core", "config", "net", "edge", "api"],
+    "cli": ["base", "core", "config", "net", "dataplane", "edge", "api"],
     "replay": ["base", "core"],
     "bin": ["base", "core", "cli", "replay"],
 }

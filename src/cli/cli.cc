@@ -116,6 +116,9 @@ void add_files(CLI::App& app, Invocation& call) {
             call, [&call] { return config_check(call.common, call.path); })
         ->add_option("file", call.path, "The file")
         ->required();
+    command(app, "doctor",
+            "Try what this kernel can do for the kernel dataplane, and how to mend it", call,
+            [&call] { return doctor(call.common); });
     app.add_subcommand("keygen", "Print a new fleet key file (keep it secret)")->callback([&call] {
         call.action = [] { return keygen(); };
     });

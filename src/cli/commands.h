@@ -22,6 +22,9 @@ int sa_delete(const Common& common, const std::string& spi);
 int fleet_status(const Common& common);
 int counters(const Common& common);
 int config_check(const Common& common, const std::string& path);
+/// What this kernel can do for the kernel dataplane; no daemon needed. 1: something needed is
+/// missing.
+int doctor(const Common& common);
 int keygen();
 
 }  // namespace anyswan::cli

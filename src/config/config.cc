@@ -73,17 +73,25 @@ StoreChoice read_store(TableReader& root, const std::string& state_dir) {
     return choice;
 }
 
+std::optional<DataplaneType> parse_dataplane_type(const std::string& text) {
+    static const std::map<std::string, DataplaneType> types{
+        {"auto", DataplaneType::automatic},
+        {"userspace", DataplaneType::userspace},
+        {"xfrm", DataplaneType::xfrm},
+        {"xfrm-policies", DataplaneType::xfrm_policies}};
+    const auto found = types.find(text);
+    return found == types.end() ? std::nullopt : std::optional(found->second);
+}
+
 DataplaneOptions read_dataplane(TableReader& root) {
     DataplaneOptions options;
     auto table = root.table("dataplane");
     if (!table) {
         return options;
     }
-    options.type = table->text("type", "userspace");
-    if (options.type != "userspace") {
-        table->mistake("type",
-                       "\"" + options.type + "\" is not available; this version has \"userspace\"");
-    }
+    options.type = table->parsed<DataplaneType>(
+        "type", "a dataplane; use \"auto\", \"userspace\", \"xfrm\" or \"xfrm-policies\"",
+        parse_dataplane_type, "userspace");
     options.outer_mtu = static_cast<std::uint16_t>(table->number("outer_mtu", {1280, 9216}, 1500));
     options.tun_mtu = static_cast<std::uint16_t>(table->number("tun_mtu", {0, 9216}, 0));
     options.raw_esp = table->flag("raw_esp", true);

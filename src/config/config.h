@@ -28,8 +28,15 @@ struct NatsStore {
 struct MemoryStore {};
 using StoreChoice = std::variant<SqliteStore, NatsStore, MemoryStore>;
 
+enum class DataplaneType : std::uint8_t {
+    userspace,
+    xfrm,           // the kernel, with an xfrm interface
+    xfrm_policies,  // the kernel, by policies and marks, where there is no such interface
+    automatic       // xfrm if this kernel can serve, else userspace
+};
+
 struct DataplaneOptions {
-    std::string type = "userspace";
+    DataplaneType type = DataplaneType::userspace;
     std::uint16_t tun_mtu = 0;  // 0: from the outer MTU
     std::uint16_t outer_mtu = 1500;
     bool raw_esp = true;  // ESP without UDP where no NAT is in the way

@@ -64,6 +64,23 @@ TEST_F(ConfigFiles, AGoodEdgeFileHasDefaultsForTheRest) {
     EXPECT_EQ(config->fleet_keys.keys.at(1).size(), 32U);
 }
 
+TEST_F(ConfigFiles, TheDataplaneIsChosenByName) {
+    const std::pair<const char*, DataplaneType> types[] = {
+        {"auto", DataplaneType::automatic},
+        {"xfrm", DataplaneType::xfrm},
+        {"xfrm-policies", DataplaneType::xfrm_policies},
+        {"userspace", DataplaneType::userspace}};
+    for (const auto& [name, type] : types) {
+        const auto config =
+            load_edge(edge_file(std::string("[dataplane]\ntype = \"") + name + "\"\n"));
+        ASSERT_TRUE(config) << config.error().message;
+        EXPECT_EQ(config->dataplane.type, type) << name;
+    }
+    const auto wrong = load_edge(edge_file("[dataplane]\ntype = \"kernel\"\n"));
+    ASSERT_FALSE(wrong);
+    EXPECT_THAT(wrong.error().message, HasSubstr("\"auto\", \"userspace\", \"xfrm\""));
+}
+
 TEST_F(ConfigFiles, EveryMistakeIsNamedWithItsLine) {
     const auto config = load_edge(
         write("bad.toml",

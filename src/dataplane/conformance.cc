@@ -252,8 +252,27 @@ TEST_P(DriverConformance, RevokedNumbersAreNotUsed) {
     EXPECT_EQ(wire::esp::read_header(sent->packet.bytes())->sequence_low, 7000U);
 }
 
+/// Where the kernel opens ESP there is nothing to hold: it counts, and that is all.
+bool only_counts_unknown_spis(Scene& scene) {
+    if (!scene.host().kernel_opens_esp()) {
+        return false;
+    }
+    const auto record = make_record("aes128gcm16");
+    Peer peer(record);
+    scene.receive(peer.seal(1, datagram(far_to_near, "x")));
+    EXPECT_TRUE(scene.counts("drop_unknown_spi", 1));
+    EXPECT_EQ(scene.events_so_far<UnknownSpi>(), 0U);
+    scene.apply(install(record));
+    scene.receive(peer.seal(2, datagram(far_to_near, "known")));
+    EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "known"));
+    return true;
+}
+
 TEST_P(DriverConformance, HoldsUnknownSpisUntilTheirSaComes) {
     MAKE_SCENE(scene);
+    if (only_counts_unknown_spis(scene)) {
+        return;
+    }
     const auto record = make_record("aes128gcm16");
     Peer peer(record);
     for (std::uint64_t number = 1; number <= 3; ++number) {
@@ -273,6 +292,9 @@ TEST_P(DriverConformance, HoldsUnknownSpisUntilTheirSaComes) {
 
 TEST_P(DriverConformance, DropsWhatNobodyKnows) {
     MAKE_SCENE(scene);
+    if (only_counts_unknown_spis(scene)) {
+        return;
+    }
     const auto record = make_record("aes128gcm16");
     Peer peer(record);
     scene.receive(peer.seal(1, datagram(far_to_near, "denied")));
@@ -361,7 +383,14 @@ TEST_P(DriverConformance, ARekeyByThePeerLosesNothing) {
     scene.receive(new_peer.seal(1, datagram(far_to_near, "new")));
     EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "new"));
     scene.send(datagram(near_to_far, "it has"));
-    EXPECT_TRUE(next_opened(scene, new_peer).has_value());
+    bool switched = next_opened(scene, new_peer).has_value();
+    // Where the kernel reports it, the switch comes a moment after the packet.
+    for (int i = 0; !switched && scene.host().kernel_opens_esp() && i < patience; ++i) {
+        scene.host().wait_a_little();
+        scene.send(datagram(near_to_far, "it has"));
+        switched = next_opened(scene, new_peer).has_value();
+    }
+    EXPECT_TRUE(switched);
     scene.apply(RemoveSa{before.inbound_spi, true});
     scene.receive(old_peer.seal(1, datagram(far_to_near, "late")));
     EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "late"));
@@ -453,8 +482,13 @@ TEST_P(DriverConformance, ForgetsARemovedDomain) {
     scene.apply(install(record), RemoveDomain{"acme"});
     Peer peer(record);
     scene.receive(peer.seal(1, datagram(far_to_near, "x")));
-    EXPECT_TRUE(scene.next_event<UnknownSpi>().has_value());
+    const bool holds = !scene.host().kernel_opens_esp();
+    EXPECT_TRUE(holds ? scene.next_event<UnknownSpi>().has_value()
+                      : scene.counts("drop_unknown_spi", 1));
     scene.apply(AddDomain{"acme"}, install(record));
+    if (!holds) {
+        scene.receive(peer.seal(2, datagram(far_to_near, "x")));
+    }
     EXPECT_TRUE(scene.counts("packets_in", 1)) << "the account can come back";
 }
 

@@ -43,6 +43,9 @@ public:
     virtual void collect_ike(std::vector<IkeDatagram>& to) = 0;  // out of the driver
     /// Lets a little time pass (tens of milliseconds, real or not).
     virtual void wait_a_little() = 0;
+    /// The kernel drops ESP with an SPI that it doesn't know, and tells nobody; it reports what
+    /// came in on an SA a moment later.
+    [[nodiscard]] virtual bool kernel_opens_esp() const { return false; }
 };
 
 using MakeHost = Result<std::unique_ptr<Host>> (*)();

@@ -71,8 +71,12 @@ struct DenySpi {
     EspSpi inbound_spi;
 };
 
+/// All that the store has was given: what a driver found of the daemon's earlier life and was not
+/// named since can go. May come more than once.
+struct Settled {};
+
 using Change = std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute,
-                            RemoveRoute, GrantSequence, RevokeSequence, DenySpi>;
+                            RemoveRoute, GrantSequence, RevokeSequence, DenySpi, Settled>;
 
 /// Packets for the peer wait, or soon will: numbers are needed. `used_up_to` is the highest number
 /// used (0 none); `rate` is the recent sending rate in packets per second. Repeated every 200 ms

@@ -43,6 +43,8 @@ public:
     void on_tunnel_deleted(const sa::TunnelId& id);
     void on_child(const sa::ChildSaRecord& record);
     void on_endpoint(const sa::EndpointRecord& record);
+    /// All facts that the store had were handed over.
+    void on_in_step() { change(dataplane::Settled{}); }
 
     // From the driver, and from the bus.
     void on_events(std::vector<dataplane::Event> events);

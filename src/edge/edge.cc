@@ -2,7 +2,7 @@
 #include "edge/edge.h"
 
 #include "core/crypto/crypto.h"
-#include "dataplane/user/user_driver.h"
+#include "edge/driver_choice.h"
 #include "edge/log.h"
 #include "edge/steering.h"
 #include "net/route_netlink.h"
@@ -50,16 +50,6 @@ constexpr std::size_t spis_low_water = 2048;
 
 // In one message: about 200 kB, well below a store's limit.
 constexpr std::size_t traffic_rows_max = 4096;
-
-std::size_t inner_mtu_of(const config::DataplaneOptions& options) {
-    if (options.tun_mtu != 0) {
-        return options.tun_mtu;
-    }
-    // The most expensive suite and headers: safe for every tunnel.
-    const crypto::CipherSuite costly{crypto::EncrId::aes_cbc, 256,
-                                     crypto::IntegId::hmac_sha2_512_256};
-    return esp::inner_mtu(options.outer_mtu, esp::OuterHeaders{}, costly);
-}
 
 std::string ike_subject(EdgeId edge) {
     return "ike." + std::to_string(edge.value());
@@ -126,14 +116,6 @@ void Edge::begin(const Bootstrap::Held& held) {
 }
 
 Status Edge::make_driver(Incarnation incarnation) {
-    const config::DataplaneOptions& options = config_.dataplane;
-    dataplane::UserDriverConfig user;
-    user.local_addresses = config_.anycast;
-    user.incarnation = incarnation;
-    user.inner_mtu = inner_mtu_of(options);
-    user.interface_prefix = options.tun_prefix + "-";
-    user.raw_esp = options.raw_esp;
-    user.routes_in_main_table = options.main_table_routes;
     dataplane::DriverSink sink;
     sink.on_events = [this](std::vector<dataplane::Event> events) {
         loop_.post([this, events = std::move(events)]() mutable {
@@ -144,7 +126,8 @@ Status Edge::make_driver(Incarnation incarnation) {
         loop_.post(
             [this, datagrams = std::move(datagrams)]() mutable { on_ike(std::move(datagrams)); });
     };
-    auto driver = dataplane::UserDriver::start(user, driver_random_, std::move(sink));
+    auto driver = edge::make_driver({config_.dataplane, config_.anycast, incarnation},
+                                    driver_random_, std::move(sink));
     if (!driver) {
         return Unexpected{driver.error()};
     }
@@ -311,6 +294,7 @@ void Edge::on_record(const sa::Record& record) {
 }
 
 void Edge::on_in_step() {
+    dataplane_->on_in_step();
     log::info("start", "in step with the fleet at revision " +
                            std::to_string(facts_->applied().value()) + ": " +
                            std::to_string(tunnels_.all().size()) + " tunnels, " +

@@ -9,6 +9,10 @@
 #include <cerrno>
 #include <cstring>
 
+// Behind <netinet/in.h>, which they clash with otherwise.
+#include <linux/udp.h>
+#include <linux/xfrm.h>
+
 #include "net/sockaddr.h"
 
 namespace anyswan::net {
@@ -174,6 +178,31 @@ void DatagramSocket::set_fragmentation(bool allowed) {
                    allowed ? IPV6_PMTUDISC_DONT : IPV6_PMTUDISC_PROBE);
         set_option(fd, IPPROTO_IPV6, IPV6_DONTFRAG, allowed ? 0 : 1);
     }
+}
+
+Status DatagramSocket::give_esp_to_kernel() {
+    if (!set_option(fd_.get(), IPPROTO_UDP, UDP_ENCAP, UDP_ENCAP_ESPINUDP)) {
+        return fail_errno("UDP_ENCAP on " + local_.to_string() +
+                          " (the kernel must have ESP: modules esp4, esp6)");
+    }
+    return {};
+}
+
+Status DatagramSocket::bypass_ipsec() {
+    const bool v4 = local_.address.is_v4();
+    for (const std::uint8_t direction :
+         {std::uint8_t{XFRM_POLICY_IN}, std::uint8_t{XFRM_POLICY_OUT}}) {
+        xfrm_userpolicy_info policy{};
+        policy.sel.family = v4 ? AF_INET : AF_INET6;
+        policy.dir = direction;
+        policy.action = XFRM_POLICY_ALLOW;
+        const int set = setsockopt(fd_.get(), v4 ? static_cast<int>(IPPROTO_IP) : IPPROTO_IPV6,
+                                   v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &policy, sizeof policy);
+        if (set != 0 && errno != ENOPROTOOPT && errno != EOPNOTSUPP) {
+            return fail_errno("IPsec bypass policy on " + local_.to_string());
+        }
+    }
+    return {};
 }
 
 std::size_t DatagramSocket::receive(std::span<IncomingDatagram> datagrams) {

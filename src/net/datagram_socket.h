@@ -52,6 +52,13 @@ public:
     /// The same, for datagrams that IP may fragment on their way (IKE).
     std::size_t send_fragmentable(std::span<const OutgoingDatagram> datagrams);
 
+    /// RFC 3948: the kernel takes ESP and keepalives out of what comes in on this UDP socket; the
+    /// rest (IKE behind its marker) is received as before.
+    Status give_esp_to_kernel();
+    /// No IPsec policy of the host touches what this socket sends and receives. Without IPsec in
+    /// the kernel there is nothing to do.
+    Status bypass_ipsec();
+
     [[nodiscard]] int fd() const { return fd_.get(); }
     /// Port 0 for ESP. With the port that the kernel chose, if it was asked for 0.
     [[nodiscard]] const Endpoint& local() const { return local_; }

@@ -5,6 +5,7 @@
 #include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/lwtunnel.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
@@ -42,7 +43,9 @@ std::string to_string(const KernelRoute& route) {
 }
 
 std::string to_string(const KernelRule& rule) {
-    return "rule iif " + rule.interface + " lookup " + std::to_string(rule.table);
+    return "rule" + (rule.interface.empty() ? "" : " iif " + rule.interface) +
+           (rule.mark == 0 ? "" : " fwmark " + std::to_string(rule.mark)) + " lookup " +
+           std::to_string(rule.table);
 }
 
 }  // namespace
@@ -142,13 +145,22 @@ int RouteNetlink::route_request(std::uint16_t type, std::uint16_t flags, const K
     header->rtm_family = family_of(route.prefix.address.family());
     header->rtm_dst_len = route.prefix.length;
     header->rtm_table = short_table(route.table);
-    header->rtm_protocol = RTPROT_STATIC;
+    header->rtm_protocol = route.protocol;
     header->rtm_scope = route.prefix.address.is_v4() ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
     header->rtm_type = RTN_UNICAST;
     const ByteView destination = route.prefix.address.bytes();
     mnl_attr_put(message, RTA_DST, destination.size(), destination.data());
     mnl_attr_put_u32(message, RTA_OIF, route.interface_index);
     mnl_attr_put_u32(message, RTA_TABLE, route.table);
+    if (route.metric != 0) {
+        mnl_attr_put_u32(message, RTA_PRIORITY, route.metric);
+    }
+    if (route.xfrm_if_id != 0) {
+        mnl_attr_put_u16(message, RTA_ENCAP_TYPE, LWTUNNEL_ENCAP_XFRM);
+        nlattr* encap = mnl_attr_nest_start(message, RTA_ENCAP);
+        mnl_attr_put_u32(message, LWT_XFRM_IF_ID, route.xfrm_if_id);
+        mnl_attr_nest_end(message, encap);
+    }
     return request(message);
 }
 
@@ -156,6 +168,14 @@ Status RouteNetlink::add_route(const KernelRoute& route) {
     if (const int error = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, route);
         error != 0) {
         return fail_with("add " + to_string(route), error);
+    }
+    return {};
+}
+
+Status RouteNetlink::replace_route(const KernelRoute& route) {
+    if (const int error = route_request(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route);
+        error != 0) {
+        return fail_with("set " + to_string(route), error);
     }
     return {};
 }
@@ -177,7 +197,13 @@ int RouteNetlink::rule_request(std::uint16_t type, std::uint16_t flags, const Ke
     header->family = family_of(rule.family);
     header->table = short_table(rule.table);
     header->action = FR_ACT_TO_TBL;
-    mnl_attr_put_strz(message, FRA_IIFNAME, rule.interface.c_str());
+    if (!rule.interface.empty()) {
+        mnl_attr_put_strz(message, FRA_IIFNAME, rule.interface.c_str());
+    }
+    if (rule.mark != 0) {
+        mnl_attr_put_u32(message, FRA_FWMARK, rule.mark);
+        mnl_attr_put_u32(message, FRA_FWMASK, UINT32_MAX);
+    }
     mnl_attr_put_u32(message, FRA_TABLE, rule.table);
     mnl_attr_put_u32(message, FRA_PRIORITY, rule.priority);
     return request(message);
@@ -188,6 +214,12 @@ Status RouteNetlink::add_rule(const KernelRule& rule) {
         return fail_with("add " + to_string(rule), error);
     }
     return {};
+}
+
+Status RouteNetlink::ensure_rule(const KernelRule& rule) {
+    const int error = rule_request(RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule);
+    return error == 0 || error == EEXIST ? Status{}
+                                         : Status{fail_with("add " + to_string(rule), error)};
 }
 
 Status RouteNetlink::remove_rules(const KernelRule& rule) {

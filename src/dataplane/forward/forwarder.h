@@ -106,6 +106,7 @@ private:
     void on(const GrantSequence& change, const Now& now, ForwarderOutput& out);
     void on(const RevokeSequence& change, const Now& now, ForwarderOutput& out);
     void on(const DenySpi& change, const Now& now, ForwarderOutput& out);
+    void on(const Settled& /*change*/, const Now& /*now*/, ForwarderOutput& /*out*/) {}
     [[nodiscard]] std::vector<esp::Packet> remove_sa(EspSpi spi);
     [[nodiscard]] std::vector<esp::Packet> take_waiting(Sa& sa);
     [[nodiscard]] Domain* domain_of(const std::string& account);

@@ -56,11 +56,12 @@ DomainIo::~DomainIo() {
 }
 
 net::KernelRule DomainIo::rule(IpFamily family) const {
-    return {family, tun_.name(), table_, config_.rule_priority};
+    return {family, tun_.name(), 0, table_, config_.rule_priority};
 }
 
 Status DomainIo::configure() {
-    if (const Status written = write_sysctls(); !written) {
+    if (const Status written = write_inner_sysctls(tun_.name(), config_.host_forwarding);
+        !written) {
         return written;
     }
     const net::LinkSettings link{static_cast<std::uint32_t>(config_.inner_mtu), tun_queue_length};
@@ -70,9 +71,9 @@ Status DomainIo::configure() {
     return add_rules();
 }
 
-Status DomainIo::write_sysctls() {
-    const std::string v4 = "ipv4/conf/" + tun_.name() + "/";
-    const std::string v6 = "ipv6/conf/" + tun_.name() + "/";
+Status write_inner_sysctls(const std::string& interface, bool host_forwarding) {
+    const std::string v4 = "ipv4/conf/" + interface + "/";
+    const std::string v6 = "ipv6/conf/" + interface + "/";
     std::vector<std::pair<std::string, std::string>> settings{
         {v4 + "forwarding", "1"},
         // The peer's addresses are checked against the SA's selectors; the reverse route of a
@@ -87,7 +88,7 @@ Status DomainIo::write_sysctls() {
                                          {v6 + "addr_gen_mode", "1"},  // no link-local address
                                          {v6 + "forwarding", "1"}});
     }
-    if (config_.host_forwarding) {
+    if (host_forwarding) {
         settings.emplace_back("ipv4/ip_forward", "1");
         if (has_ipv6()) {
             settings.emplace_back("ipv6/conf/all/forwarding", "1");
@@ -120,9 +121,11 @@ Status DomainIo::add_route(const sa::TunnelId& tunnel, const IpPrefix& prefix) {
     if (!tunnels.insert(tunnel).second || tunnels.size() > 1) {
         return {};
     }
-    Status added = netlink_.add_route({prefix, tun_.index(), table_});
+    net::KernelRoute route{prefix, tun_.index(), table_, config_.route_metric};
+    Status added = netlink_.add_route(route);
     if (added && config_.routes_in_main_table) {
-        added = netlink_.add_route({prefix, tun_.index(), net::main_table});
+        route.table = net::main_table;
+        added = netlink_.add_route(route);
     }
     return added;
 }
@@ -133,9 +136,11 @@ Status DomainIo::remove_route(const sa::TunnelId& tunnel, const IpPrefix& prefix
         return {};
     }
     routes_.erase(found);
-    Status removed = netlink_.remove_route({prefix, tun_.index(), table_});
+    net::KernelRoute route{prefix, tun_.index(), table_, config_.route_metric};
+    Status removed = netlink_.remove_route(route);
     if (removed && config_.routes_in_main_table) {
-        removed = netlink_.remove_route({prefix, tun_.index(), net::main_table});
+        route.table = net::main_table;
+        removed = netlink_.remove_route(route);
     }
     return removed;
 }

@@ -13,6 +13,9 @@
 
 namespace anyswan::dataplane {
 
+/// Settings of an interface that inner packets come in by: a router's, and nothing automatic.
+Status write_inner_sysctls(const std::string& interface, bool host_forwarding);
+
 class DomainIo {
 public:
     /// `netlink` outlives the object. `table` is the domain's own.
@@ -37,7 +40,6 @@ private:
     DomainIo(const UserDriverConfig& config, net::Tun tun, std::uint32_t table,
              net::RouteNetlink& netlink);
     Status configure();
-    Status write_sysctls();
     Status add_rules();
     [[nodiscard]] net::KernelRule rule(IpFamily family) const;
 

@@ -29,7 +29,7 @@ Result<OuterSockets> OuterSockets::open(const UserDriverConfig& config) {
         }
     }
     if (made.sockets_.empty()) {
-        return fail("the userspace dataplane has no local address to listen on");
+        return fail("the dataplane has no local address to listen on");
     }
     return made;
 }
@@ -40,6 +40,19 @@ Status OuterSockets::add(Result<net::DatagramSocket> socket, Kind kind) {
     }
     by_local_[socket->local()] = sockets_.size();
     sockets_.push_back({std::move(*socket), kind});
+    return {};
+}
+
+Status OuterSockets::give_esp_to_kernel() {
+    for (Entry& entry : sockets_) {
+        Status done = entry.socket.bypass_ipsec();
+        if (done && entry.kind == Kind::natt) {
+            done = entry.socket.give_esp_to_kernel();
+        }
+        if (!done) {
+            return done;
+        }
+    }
     return {};
 }
 

@@ -22,6 +22,9 @@ class OuterSockets {
 public:
     static Result<OuterSockets> open(const UserDriverConfig& config);
 
+    /// The kernel's IPsec takes the ESP; only IKE comes out here. No policy touches IKE.
+    Status give_esp_to_kernel();
+
     [[nodiscard]] std::size_t size() const { return sockets_.size(); }
     [[nodiscard]] int fd(std::size_t index) const { return sockets_[index].socket.fd(); }
 

@@ -17,6 +17,10 @@
 
 namespace anyswan::dataplane {
 
+template <class Worker>
+class WorkerThread;
+class Worker;
+
 struct UserDriverConfig {
     /// Addresses to receive on (the anycast ones); they may come up later. An unspecified one
     /// receives on all addresses of its family. Must not be empty.
@@ -39,6 +43,8 @@ struct UserDriverConfig {
     /// Routes go to the main table too, so that the host's own sockets and other interfaces reach
     /// the tunnels. Only sensible with a single domain (a branch connector, a simple lab).
     bool routes_in_main_table = false;
+    /// Of the routes to the TUN interfaces; 0: the kernel's default.
+    std::uint32_t route_metric = 0;
     /// Make the host a router (net.ipv4.ip_forward, net.ipv6.conf.all.forwarding). Without it,
     /// IPv4 is forwarded from the TUN interfaces alone.
     bool host_forwarding = true;
@@ -64,9 +70,8 @@ public:
     void stop() override;
 
 private:
-    class Thread;
-    explicit UserDriver(std::unique_ptr<Thread> thread);
-    std::unique_ptr<Thread> thread_;
+    explicit UserDriver(std::unique_ptr<WorkerThread<Worker>> thread);
+    std::unique_ptr<WorkerThread<Worker>> thread_;
 };
 
 }  // namespace anyswan::dataplane

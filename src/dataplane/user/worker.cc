@@ -49,8 +49,8 @@ std::map<std::string, std::uint64_t> PublishedCounters::read() const {
     return read;
 }
 
-Result<std::unique_ptr<Worker>> Worker::make(const UserDriverConfig& config, Random& random,
-                                             const DriverSink& sink) {
+Result<std::unique_ptr<Worker>> Worker::make(UserDriverConfig config, Random& random,
+                                             DriverSink sink) {
     auto sockets = OuterSockets::open(config);
     if (!sockets) {
         return Unexpected<Error>{sockets.error()};
@@ -63,30 +63,29 @@ Result<std::unique_ptr<Worker>> Worker::make(const UserDriverConfig& config, Ran
                                  : !waker ? waker.error()
                                           : netlink.error()};
     }
-    std::unique_ptr<Worker> made(new Worker(config, random, sink, std::move(*sockets),
-                                            std::move(*poller), std::move(*waker),
-                                            std::move(*netlink)));
+    std::unique_ptr<Worker> made(new Worker(std::move(config), random, std::move(sink),
+                                            std::move(*sockets), std::move(*poller),
+                                            std::move(*waker), std::move(*netlink)));
     if (const Status watching = made->watch(); !watching) {
         return Unexpected<Error>{watching.error()};
     }
     return made;
 }
 
-Worker::Worker(const UserDriverConfig& config, Random& random, const DriverSink& sink,
-               OuterSockets sockets, net::Poller poller, net::Waker waker,
-               net::RouteNetlink netlink)
-    : config_(config),
-      sink_(sink),
+Worker::Worker(UserDriverConfig config, Random& random, DriverSink sink, OuterSockets sockets,
+               net::Poller poller, net::Waker waker, net::RouteNetlink netlink)
+    : config_(std::move(config)),
+      sink_(std::move(sink)),
       sockets_(std::move(sockets)),
       poller_(std::move(poller)),
       waker_(std::move(waker)),
       netlink_(std::move(netlink)),
       pool_(packet_capacity, pool_kept_max),
-      forwarder_({.incarnation = config.incarnation,
-                  .inner_mtu = config.inner_mtu,
-                  .follow_moved_peers = config.follow_moved_peers},
+      forwarder_({.incarnation = config_.incarnation,
+                  .inner_mtu = config_.inner_mtu,
+                  .follow_moved_peers = config_.follow_moved_peers},
                  random, pool_),
-      next_table_(config.routing_table_base),
+      next_table_(config_.routing_table_base),
       counters_(counter_names()) {}
 
 Status Worker::watch() {

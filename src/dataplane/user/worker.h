@@ -28,9 +28,9 @@ private:
 
 class Worker {
 public:
-    /// `config`, `random` and `sink` outlive the worker.
-    static Result<std::unique_ptr<Worker>> make(const UserDriverConfig& config, Random& random,
-                                                const DriverSink& sink);
+    /// `random` outlives the worker.
+    static Result<std::unique_ptr<Worker>> make(UserDriverConfig config, Random& random,
+                                                DriverSink sink);
 
     /// Waits for packets (or a wake-up, see waker()) and moves them; returns after one round.
     void run_once();
@@ -50,8 +50,8 @@ private:
         std::unique_ptr<DomainIo> io;
     };
 
-    Worker(const UserDriverConfig& config, Random& random, const DriverSink& sink,
-           OuterSockets sockets, net::Poller poller, net::Waker waker, net::RouteNetlink netlink);
+    Worker(UserDriverConfig config, Random& random, DriverSink sink, OuterSockets sockets,
+           net::Poller poller, net::Waker waker, net::RouteNetlink netlink);
     Status watch();
 
     void receive_from(std::size_t socket);
@@ -66,8 +66,8 @@ private:
     void report_domain(const std::string& account, const Status& status);
     [[nodiscard]] Domain* find_domain(const std::string& account);
 
-    const UserDriverConfig& config_;
-    const DriverSink& sink_;
+    const UserDriverConfig config_;
+    const DriverSink sink_;
     OuterSockets sockets_;
     net::Poller poller_;
     net::Waker waker_;

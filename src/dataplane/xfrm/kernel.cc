@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataplane/xfrm/kernel.h"
+
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+#include "base/spi.h"
+
+namespace anyswan::dataplane::xfrm {
+
+namespace {
+
+constexpr int tries_max = 6;
+
+/// Trouble that passes: memory, a full queue, an answer that got lost.
+bool passes(int error) {
+    return error == ENOBUFS || error == ENOMEM || error == EAGAIN || error == EINTR ||
+           error == ETIMEDOUT;
+}
+
+std::string names_of(const Algorithms& algorithms) {
+    if (algorithms.aead) {
+        return algorithms.aead->name;
+    }
+    return (algorithms.cipher ? algorithms.cipher->name : "") +
+           (algorithms.integrity ? " with " + algorithms.integrity->name : "");
+}
+
+std::string words_of(const net::NetlinkAnswer& answer) {
+    return net::errno_text(answer.error) + (answer.why.empty() ? "" : " (" + answer.why + ")");
+}
+
+}  // namespace
+
+std::string refusal_text(const State& state, const net::NetlinkAnswer& answer) {
+    const std::string what = "the kernel took no state for SPI " + hex(state.id.spi) + " to " +
+                             state.id.destination.to_string() + ": " + words_of(answer);
+    switch (answer.error) {
+        case ENOSYS:
+        case ENOENT:
+        case EPROTONOSUPPORT:
+        case EAFNOSUPPORT:
+            return what + "; it lacks ESP or " + names_of(state.algorithms) +
+                   " (anyswan doctor names the modules)";
+        case EEXIST:
+            return what + "; another IKE daemon, or another peer at the same address, has that SPI";
+        case EPERM:
+            return what + "; the daemon needs CAP_NET_ADMIN";
+        case ENOBUFS:
+        case ENOMEM:
+            return what + "; the kernel is out of memory for SAs, it is tried again";
+        default:
+            return what;
+    }
+}
+
+Kernel::Kernel(net::NetlinkSocket requests, net::NetlinkSocket questions)
+    : requests_(std::move(requests)), questions_(std::move(questions)) {}
+
+Result<Kernel> Kernel::open() {
+    auto requests = net::NetlinkSocket::open(NETLINK_XFRM);
+    auto questions = net::NetlinkSocket::open(NETLINK_XFRM);
+    if (!requests || !questions) {
+        const Error& error = !requests ? requests.error() : questions.error();
+        return fail("the kernel's IPsec can't be reached: " + error.message +
+                    "; load the module xfrm_user, or use dataplane.type = \"userspace\"");
+    }
+    return Kernel(std::move(*requests), std::move(*questions));
+}
+
+Result<std::vector<std::uint32_t>> Kernel::load() {
+    present_.clear();
+    const auto take = [this](ByteView message) {
+        auto decoded = decode(message);
+        if (!decoded) {
+            return;
+        }
+        if (auto* state = std::get_if<State>(&*decoded); state != nullptr && is_own(state->reqid)) {
+            Contents& contents = present_[state->reqid];
+            contents.states.emplace(StateId(state->id), std::move(*state));
+        } else if (auto* policy = std::get_if<Policy>(&*decoded);
+                   policy != nullptr && is_own(policy->required.reqid)) {
+            present_[policy->required.reqid].policies.emplace(policy->id, *policy);
+        }
+    };
+    Status asked = questions_.ask(encode_dump_states(), take);
+    if (asked) {
+        asked = questions_.ask(encode_dump_policies(), take);
+    }
+    if (!asked) {
+        return fail("read the kernel's SAs: " + asked.error().message);
+    }
+    std::vector<std::uint32_t> numbers;
+    for (const auto& [number, contents] : present_) {
+        numbers.push_back(number);
+    }
+    return numbers;
+}
+
+const Contents& Kernel::present(std::uint32_t number) const {
+    static const Contents nothing;
+    const auto found = present_.find(number);
+    return found == present_.end() ? nothing : found->second;
+}
+
+Job Kernel::plan(std::uint32_t number, Contents wanted) const {
+    Job job;
+    job.number = number;
+    job.wanted = std::move(wanted);
+    job.steps = diff(present(number), job.wanted);
+    return job;
+}
+
+/// Runs all; what may pass is tried again, a little later each time.
+std::vector<net::NetlinkAnswer> Kernel::run(std::vector<Secret>& requests) {
+    std::vector<net::NetlinkAnswer> answers = requests_.run(requests);
+    counts_["netlink_requests"] += requests.size();
+    for (int again = 1; again < tries_max; ++again) {
+        std::vector<std::size_t> indices;
+        std::vector<Secret> retries;
+        for (std::size_t i = 0; i < answers.size(); ++i) {
+            if (passes(answers[i].error)) {
+                indices.push_back(i);
+                retries.push_back(requests[i].clone());
+            }
+        }
+        if (retries.empty()) {
+            break;
+        }
+        counts_["netlink_retries"] += retries.size();
+        std::this_thread::sleep_for(std::chrono::milliseconds(1 << again));
+        const auto second = requests_.run(retries);
+        for (std::size_t i = 0; i < second.size(); ++i) {
+            answers[indices[i]] = second[i];
+        }
+    }
+    for (const net::NetlinkAnswer& answer : answers) {
+        if (answer.error != 0) {
+            ++counts_["netlink_errors"];
+            if (answer.error == EEXIST || answer.error == ESRCH || answer.error == ENOENT) {
+                ++counts_[answer.error == EEXIST ? "netlink_eexist" : "netlink_esrch"];
+            } else if (passes(answer.error)) {
+                ++counts_["netlink_enobufs"];
+            } else if (answer.error == ENOSYS || answer.error == EPROTONOSUPPORT) {
+                ++counts_["netlink_unsupported"];
+            }
+        }
+    }
+    return answers;
+}
+
+/// The id is taken. By ourselves (a request whose answer was lost, a leftover): replace it.
+net::NetlinkAnswer Kernel::add_again(const State& state) {
+    const std::optional<State> there = read(state.id, state.source);
+    if (!there || !is_own(there->reqid) ||
+        (there->reqid != state.reqid && present(there->reqid).states.contains(state.id))) {
+        return {EEXIST, ""};
+    }
+    if (same_instance(*there, state)) {
+        return {};
+    }
+    ++counts_["netlink_replaced"];
+    std::vector<Secret> requests;
+    requests.push_back(encode_delete(there->id, there->source, there->mark));
+    requests.push_back(encode_add(state));
+    return run(requests).back();
+}
+
+void Kernel::add_states(std::span<Job> jobs, std::vector<Refusal>& refusals) {
+    struct Item {
+        Job* job;
+        const State* state;
+        bool update;
+    };
+    std::vector<Item> items;
+    std::vector<Secret> requests;
+    for (Job& job : jobs) {
+        for (const State* state : job.steps.add) {
+            items.push_back({&job, state, false});
+            requests.push_back(encode_add(*state));
+        }
+        for (const State* state : job.steps.update) {
+            items.push_back({&job, state, true});
+            requests.push_back(encode_update(*state));
+        }
+    }
+    std::vector<net::NetlinkAnswer> answers = run(requests);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const State& state = *items[i].state;
+        Contents& present = present_[items[i].job->number];
+        if (answers[i].error == EEXIST) {
+            answers[i] = add_again(state);
+        }
+        if (answers[i].error == 0) {
+            present.states.insert_or_assign(StateId(state.id), clone(state));
+            continue;
+        }
+        const bool gone = items[i].update && answers[i].error == ESRCH;
+        if (gone) {
+            present.states.erase(state.id);
+        }
+        refusals.push_back({items[i].job->number, state.id, refusal_text(state, answers[i]), gone,
+                            passes(answers[i].error)});
+    }
+}
+
+void Kernel::put_policies(std::span<Job> jobs, std::vector<Refusal>& refusals) {
+    std::vector<std::pair<Job*, const Policy*>> items;
+    std::vector<Secret> requests;
+    for (Job& job : jobs) {
+        for (const Policy* policy : job.steps.policies) {
+            items.emplace_back(&job, policy);
+            requests.push_back(encode_put(*policy));
+        }
+    }
+    const std::vector<net::NetlinkAnswer> answers = run(requests);
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const auto& [job, policy] = items[i];
+        if (answers[i].error == 0) {
+            present_[job->number].policies.insert_or_assign(policy->id, *policy);
+        } else {
+            refusals.push_back(
+                {job->number, std::nullopt,
+                 "the kernel took no policy " + policy->id.selector.source.to_string() + " to " +
+                     policy->id.selector.destination.to_string() + ": " + words_of(answers[i]),
+                 false, passes(answers[i].error)});
+        }
+    }
+}
+
+std::vector<Refusal> Kernel::strengthen(std::span<Job> jobs) {
+    std::vector<Refusal> refusals;
+    std::vector<Secret> requests;
+    for (const Job& job : jobs) {
+        for (const RemoveState& one : job.steps.replace) {
+            requests.push_back(encode_delete(one.id, one.source, one.mark));
+            present_[job.number].states.erase(one.id);
+        }
+    }
+    (void)run(requests);
+    add_states(jobs, refusals);
+    put_policies(jobs, refusals);
+    return refusals;
+}
+
+void Kernel::weaken(std::span<Job> jobs) {
+    std::vector<Secret> requests;
+    for (const Job& job : jobs) {
+        for (const PolicyId& id : job.steps.remove_policies) {
+            requests.push_back(encode_delete(id));
+            present_[job.number].policies.erase(id);
+        }
+    }
+    for (const Job& job : jobs) {
+        for (const RemoveState& one : job.steps.remove_states) {
+            requests.push_back(encode_delete(one.id, one.source, one.mark));
+            present_[job.number].states.erase(one.id);
+        }
+        if (present(job.number).empty()) {
+            present_.erase(job.number);
+        }
+    }
+    // ESRCH: it ended by itself meanwhile. Counted, nothing to do.
+    (void)run(requests);
+}
+
+std::optional<UseReport> Kernel::use(const StateId& id) {
+    std::optional<UseReport> report;
+    (void)questions_.ask(encode_get_replay(id), [&](ByteView message) {
+        auto decoded = decode(message);
+        if (auto* found = decoded ? std::get_if<UseReport>(&*decoded) : nullptr) {
+            report = std::move(*found);
+        }
+    });
+    return report;
+}
+
+std::optional<State> Kernel::read(const StateId& id, const IpAddress& source) {
+    std::optional<State> state;
+    (void)questions_.ask(encode_get(id, source), [&](ByteView message) {
+        auto decoded = decode(message);
+        if (auto* found = decoded ? std::get_if<State>(&*decoded) : nullptr) {
+            state = std::move(*found);
+        }
+    });
+    return state;
+}
+
+bool Kernel::alive(const StateId& id, const IpAddress& source) {
+    const auto state = read(id, source);
+    return state && (state->algorithms.aead || state->algorithms.cipher);
+}
+
+std::optional<UseReport> Kernel::fence(std::uint32_t number, const StateId& id,
+                                       std::uint64_t packets) {
+    const auto before = use(id);
+    const auto found = present_.find(number);
+    if (!before || found == present_.end() || !found->second.states.contains(id)) {
+        return std::nullopt;
+    }
+    State& state = found->second.states.at(id);
+    state.limits.hard_packets = std::min(state.limits.hard_packets, before->packets + packets);
+    state.limits.soft_packets = Limits::none;
+    std::vector<Secret> requests;
+    requests.push_back(encode_update(state));
+    return run(requests).front().error == 0 ? before : std::nullopt;
+}
+
+std::optional<UseReport> Kernel::skip_to(const StateId& id, SequenceNumber sent) {
+    auto before = use(id);
+    if (!before || before->replay.sent > sent) {
+        return std::nullopt;
+    }
+    Replay replay = before->replay;
+    replay.sent = sent;
+    std::vector<Secret> requests;
+    requests.push_back(encode_set_replay(id, replay));
+    return run(requests).front().error == 0 ? before : std::nullopt;
+}
+
+void Kernel::set_reports(const StateId& id, const ReportRule& rule) {
+    std::vector<Secret> requests;
+    requests.push_back(encode_set_reports(id, rule));
+    (void)run(requests);
+}
+
+void Kernel::forget(std::uint32_t number, const StateId& id) {
+    if (const auto found = present_.find(number); found != present_.end()) {
+        found->second.states.erase(id);
+    }
+}
+
+}  // namespace anyswan::dataplane::xfrm

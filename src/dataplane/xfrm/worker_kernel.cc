@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Brings kernel and model together.
+#include <algorithm>
+
+#include "dataplane/xfrm/worker.h"
+
+namespace anyswan::dataplane::xfrm {
+
+namespace {
+
+/// Tunnels of one round of netlink: a bound for memory, and for how long packets wait for us.
+constexpr std::size_t tunnels_at_once = 512;
+constexpr std::uint32_t tunnel_route_metric = 1000;
+
+}  // namespace
+
+void Worker::reconcile() {
+    // A refusal changes what is wanted, so there may be a second round; it refuses less.
+    for (int round = 0; round < 4 && !dirty_.empty(); ++round) {
+        std::vector<std::uint32_t> numbers;
+        for (const std::uint32_t number : std::exchange(dirty_, {})) {
+            if (settled_ || !leftovers_.contains(number)) {
+                numbers.push_back(number);
+            }
+        }
+        for (std::size_t begin = 0; begin < numbers.size(); begin += tunnels_at_once) {
+            const std::size_t count = std::min(tunnels_at_once, numbers.size() - begin);
+            bring(std::span(numbers).subspan(begin, count));
+        }
+    }
+}
+
+void Worker::bring(std::span<const std::uint32_t> numbers) {
+    std::vector<Job> jobs;
+    jobs.reserve(numbers.size());
+    for (const std::uint32_t number : numbers) {
+        const Tunnel* tunnel = model_.find_number(number);
+        jobs.push_back(
+            kernel_.plan(number, tunnel == nullptr ? Contents{} : model_.wanted(*tunnel)));
+    }
+    // Make before break: states, policies, routes; then the other way round.
+    refused(kernel_.strengthen(jobs));
+    update_routes(numbers);
+    kernel_.weaken(jobs);
+    for (const std::uint32_t number : numbers) {
+        if (Tunnel* tunnel = model_.find_number(number)) {
+            release_waiting(*tunnel);
+            model_.release(*tunnel);
+        }
+    }
+}
+
+void Worker::refused(const std::vector<Refusal>& refusals) {
+    for (const Refusal& refusal : refusals) {
+        Tunnel* tunnel = model_.find_number(refusal.number);
+        if (tunnel == nullptr) {
+            continue;
+        }
+        Sa* outbound = refusal.state ? model_.find_outbound(*refusal.state) : nullptr;
+        if (refusal.gone && outbound != nullptr) {
+            // It came to its end by itself; its numbers must not be used twice (N2).
+            outbound->numbers.reset();
+            touch(*tunnel);
+            ask(*outbound, 1);
+            continue;
+        }
+        for (Sa* sa : tunnel->newest_first) {
+            const bool concerned =
+                !refusal.state || sa == outbound || sa->inbound_id() == *refusal.state;
+            if (concerned && sa->failed.empty()) {
+                sa_failed(sa->record.inbound_spi, refusal.why);
+                sa->failed = refusal.why;
+                if (refusal.again) {
+                    failed_.insert(sa->record.inbound_spi);
+                }
+            }
+        }
+        touch(*tunnel);
+    }
+}
+
+void Worker::update_routes(std::span<const std::uint32_t> numbers) {
+    if (interface_index_ == 0) {
+        return;
+    }
+    for (const std::uint32_t number : numbers) {
+        if (const Tunnel* tunnel = model_.find_number(number)) {
+            for (const IpPrefix& prefix : tunnel->prefixes) {
+                update_route(*tunnel->domain, prefix);
+            }
+        }
+    }
+}
+
+void Worker::update_route(const Domain& domain, const IpPrefix& prefix) {
+    const Tunnel* carrier = model_.carrier(domain, prefix);
+    const std::uint32_t wanted = carrier == nullptr ? 0 : carrier->number;
+    std::vector<std::uint32_t> tables{domain.table};
+    if (config_.base.routes_in_main_table) {
+        tables.push_back(net::main_table);
+    }
+    for (const std::uint32_t table : tables) {
+        const auto found = routes_.find({table, prefix});
+        const std::uint32_t present = found == routes_.end() ? 0 : found->second;
+        if (present == wanted) {
+            continue;
+        }
+        const net::KernelRoute route{prefix,
+                                     interface_index_,
+                                     table,
+                                     tunnel_route_metric,
+                                     own_route_protocol,
+                                     wanted == 0 ? present : wanted};
+        const Status done =
+            wanted == 0 ? netlink_.remove_route(route) : netlink_.replace_route(route);
+        account_failed(domain.account, done);
+        if (!done) {
+            continue;
+        }
+        ++counts_["route_changes"];
+        if (wanted == 0) {
+            routes_.erase(found);
+        } else {
+            routes_[{table, prefix}] = wanted;
+        }
+    }
+}
+
+/// Whether packets for the tunnel's prefixes go into it now, rather than to the TUN.
+bool Worker::carries(const Tunnel& tunnel) const {
+    if (model_.senders(tunnel).empty()) {
+        return false;
+    }
+    return interface_index_ == 0 ||
+           std::ranges::all_of(tunnel.prefixes, [&](const IpPrefix& prefix) {
+               return routes_.contains({tunnel.domain->table, prefix});
+           });
+}
+
+void Worker::release_waiting(Tunnel& tunnel) {
+    if (!waiting_.waits(tunnel.number) || !carries(tunnel)) {
+        return;
+    }
+    for (const Bytes& packet : waiting_.take(tunnel.number)) {
+        if (!injector_.send(packet, tunnel.domain->table)) {
+            count_drop(drops_, esp::DropReason::inner_write_failed);
+        }
+    }
+}
+
+}  // namespace anyswan::dataplane::xfrm

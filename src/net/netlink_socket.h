@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whole netlink messages in bulk (libmnl): many requests with one system call, answers matched by
+// sequence number; dumps; events.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/secret.h"
+#include "net/fd.h"
+
+struct mnl_socket;
+
+namespace anyswan::net {
+
+/// What the kernel said to one request.
+struct NetlinkAnswer {
+    int error = 0;    // errno; 0: done. ETIMEDOUT: no answer came
+    std::string why;  // the kernel's own words, often empty
+};
+
+class NetlinkSocket {
+public:
+    /// `groups`: multicast groups to hear, by number; their messages come by receive().
+    static Result<NetlinkSocket> open(int protocol, std::span<const unsigned> groups = {});
+
+    /// Sends all (each has NLM_F_ACK) in order; one answer each. The messages get sequence numbers.
+    [[nodiscard]] std::vector<NetlinkAnswer> run(std::span<Secret> requests);
+    /// Sends a dump or a question and hands over each message of the answer. Not on a socket with
+    /// groups.
+    Status ask(Secret request, const std::function<void(ByteView)>& each);
+    /// Hands over the events that have come; never blocks. False: some were lost, since we were too
+    /// slow.
+    [[nodiscard]] bool receive(const std::function<void(ByteView)>& each);
+
+    [[nodiscard]] int fd() const;
+
+private:
+    struct Close {
+        void operator()(mnl_socket* socket) const;
+    };
+    explicit NetlinkSocket(std::unique_ptr<mnl_socket, Close> socket);
+    void run_chunk(std::span<Secret> requests, std::span<NetlinkAnswer> answers);
+    bool read_answers(std::span<NetlinkAnswer> answers, std::vector<bool>& answered,
+                      std::uint32_t first);
+
+    std::unique_ptr<mnl_socket, Close> socket_;
+    std::uint32_t sequence_ = 0;
+    Bytes buffer_;
+};
+
+}  // namespace anyswan::net
