@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -199,13 +200,18 @@ def main(doc):
         signal.signal(sig, stop)
     began = time.monotonic()
 
+    one_at_a_time = threading.Lock()
+
     def on_result(result):
-        results.add(result)
-        show(result)
-    if lanes:
-        lanes.run(here, on_result, options.keep)
-    if not stopped.is_set():
-        guests.run(groups_for_guests([cell for cell in cells if cell not in here], options.brief), on_result)
+        with one_at_a_time:
+            results.add(result)
+            show(result)
+    away = groups_for_guests([cell for cell in cells if cell not in here], options.brief)
+    with ThreadPoolExecutor(1) as beside:  # guests boot while cells are played here
+        in_guests = beside.submit(guests.run, away, on_result)
+        if lanes:
+            lanes.run(here, on_result, options.keep)
+        in_guests.result()
     if not options.brief and results.whole():
         write_report(ROOT / "docs" / "interop.md", results.all())
     unexpected = sum(unexpected_end(result) for result in results.all())

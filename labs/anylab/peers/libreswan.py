@@ -55,7 +55,7 @@ class LibreswanPeer(Peer):
         "childless": "has no childless IKE SAs",
         "force-fragments": "chooses the size of its fragments itself",
     }
-    brief = ("ke-x25519", "esp-aes256gcm16-esn", "path-nat", "rekey-child-peer")
+    brief = ("ke-x25519", "path-nat")  # rekeys in kernels: tests/kernel
 
     @classmethod
     def missing(cls):
