@@ -230,6 +230,14 @@ void DataplaneRole::on_event(const dataplane::SaFailed& event) {
                "child SA " + hex(event.inbound_spi) + " could not be applied: " + event.why);
 }
 
+void DataplaneRole::on_event(const dataplane::SaApplied& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child != children_.end() && !child->second.trouble.empty()) {
+        child->second.trouble.clear();
+        report_applied(child->second, net::read_clock().wall);
+    }
+}
+
 void DataplaneRole::on_event(const dataplane::DomainFailed& event) {
     log::error("dataplane", "routing domain of account " + event.account + ": " + event.why);
 }

@@ -79,6 +79,7 @@ private:
     void on_event(const dataplane::EndpointMoved& event);
     void on_event(const dataplane::Usage& event);
     void on_event(const dataplane::SaFailed& event);
+    void on_event(const dataplane::SaApplied& event);
     static void on_event(const dataplane::DomainFailed& event);
 
     Parts parts_;

@@ -78,7 +78,7 @@ std::map<std::string, std::uint64_t> read_xfrm_statistics() {
 }
 
 Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
-    auto kernel = Kernel::open();
+    auto kernel = Kernel::open(config.answer_buffer);
     const std::array<unsigned, 4> groups{XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS,
                                          XFRMNLGRP_MAPPING};
     auto events = net::NetlinkSocket::open(NETLINK_XFRM, groups);

@@ -132,7 +132,9 @@ private:
     std::map<std::pair<std::uint32_t, IpPrefix>, std::uint32_t> routes_;  // to if_id
     std::deque<EspSpi> poll_;
     std::vector<EspSpi> draining_;
-    std::set<EspSpi> failed_;  // worth another try
+    std::set<EspSpi> failed_;           // worth another try
+    std::set<EspSpi> retried_;          // being tried again
+    std::set<std::uint32_t> unrouted_;  // tunnels with a route that the kernel refused
     bool settled_ = false;
     Instant now_;
     Instant next_tick_;
