@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/datagram_socket.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -107,6 +108,24 @@ DatagramSocket::DatagramSocket(Fd fd, Kind kind, const Endpoint& local)
 
 Result<DatagramSocket> DatagramSocket::open_udp(const Endpoint& local) {
     return open(Kind::udp, local);
+}
+
+Result<DatagramSocket> DatagramSocket::adopt_udp(Fd fd, const Endpoint& local) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    int type = 0;
+    socklen_t type_size = sizeof type;
+    if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_DGRAM ||
+        from_sockaddr(address) != local) {
+        return fail("the kept socket is not bound to UDP " + local.to_string());
+    }
+    fcntl(fd.get(), F_SETFL, O_NONBLOCK);
+    DatagramSocket made(std::move(fd), Kind::udp, local);
+    if (auto configured = made.configure(); !configured) {
+        return Unexpected{configured.error()};
+    }
+    return made;
 }
 
 Result<DatagramSocket> DatagramSocket::open_esp(const IpAddress& local) {

@@ -136,6 +136,7 @@ private:
     std::set<EspSpi> retried_;          // being tried again
     std::set<std::uint32_t> unrouted_;  // tunnels with a route that the kernel refused
     bool settled_ = false;
+    bool sockets_kept_ = false;
     Instant now_;
     Instant next_tick_;
     Instant next_retry_;
