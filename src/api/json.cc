@@ -185,4 +185,46 @@ Json sas_json(const edge::Edge& edge) {
     return {{"edge", edge.config().name}, {"ike_sas", ike}, {"child_sas", child}};
 }
 
+Json to_json(const edge::LiveTrace::Page& page) {
+    Json messages = Json::array();
+    for (const edge::LiveTrace::Message& message : page.messages) {
+        messages.push_back({{"number", message.number},
+                            {"peer", message.peer.address.to_string()},
+                            {"text", message.text}});
+    }
+    return {{"next", page.next}, {"missed", page.missed}, {"messages", messages}};
+}
+
+Json capture_json(std::span<const wire::pcap::UdpDatagram> datagrams) {
+    const auto end = [](const Endpoint& at) { return Json{at.address.to_string(), at.port}; };
+    Json list = Json::array();
+    for (const wire::pcap::UdpDatagram& datagram : datagrams) {
+        list.push_back({{"at_ns", datagram.at.unix_ns},
+                        {"from", end(datagram.from)},
+                        {"to", end(datagram.to)},
+                        {"payload", to_hex(datagram.payload)}});
+    }
+    return {{"datagrams", list}};
+}
+
+std::optional<std::vector<wire::pcap::UdpDatagram>> read_capture_json(const std::string& body) {
+    const auto end = [](const Json& at) {
+        return Endpoint{IpAddress::parse(at.at(0).get<std::string>()).value(),
+                        at.at(1).get<std::uint16_t>()};
+    };
+    std::vector<wire::pcap::UdpDatagram> datagrams;
+    // What is missing, of another type, or no address or hexadecimal text, throws.
+    try {
+        const Json json = Json::parse(body);
+        for (const Json& item : json.at("datagrams")) {
+            datagrams.push_back({WallTime{item.at("at_ns").get<std::int64_t>()},
+                                 end(item.at("from")), end(item.at("to")),
+                                 from_hex(item.at("payload").get<std::string>()).value()});
+        }
+    } catch (const std::exception&) {
+        return std::nullopt;
+    }
+    return datagrams;
+}
+
 }  // namespace anyswan::api

@@ -16,5 +16,12 @@ using Json = nlohmann::json;
 [[nodiscard]] Json edge_json(const edge::Edge& edge);
 [[nodiscard]] Json fleet_json(const edge::Edge& edge);
 [[nodiscard]] Json sas_json(const edge::Edge& edge);
+[[nodiscard]] Json to_json(const edge::LiveTrace::Page& page);
+
+/// Datagrams of a capture, to be explained by a daemon: {"datagrams": [{"at_ns", "from", "to",
+/// "payload"}]}, addresses as [address, port].
+[[nodiscard]] Json capture_json(std::span<const wire::pcap::UdpDatagram> datagrams);
+[[nodiscard]] std::optional<std::vector<wire::pcap::UdpDatagram>> read_capture_json(
+    const std::string& body);
 
 }  // namespace anyswan::api

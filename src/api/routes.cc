@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/routes.h"
 
-#include <algorithm>
+#include <charconv>
 
 #include "api/json.h"
 #include "config/config.h"
@@ -11,6 +11,8 @@ namespace anyswan::api {
 namespace {
 
 using Respond = std::function<void(Response)>;
+
+const std::string trace_path = "/v1/trace";
 
 Response ok(const Json& json) {
     return {200, "application/json", json.dump() + "\n"};
@@ -88,6 +90,36 @@ Response order_sa(edge::Edge& edge, const Request& request, std::string spi) {
                  : error(404, given.error().message);
 }
 
+/// GET /v1/trace/N: the messages after number N, while somebody asks; POST /v1/trace: a capture.
+void trace(edge::Edge& edge, const Request& request, const Respond& respond) {
+    if (!edge.serving()) {
+        respond(
+            error(503, "this edge doesn't serve yet; `anyswan fleet status` shows when it does"));
+        return;
+    }
+    if (request.method == "POST" && request.path == trace_path) {
+        auto capture = read_capture_json(request.body);
+        if (!capture) {
+            respond(error(400, "the body is not a capture as docs/api.md describes it"));
+            return;
+        }
+        edge.trace(std::move(*capture), [respond](const std::vector<std::string>& texts) {
+            respond(ok({{"texts", texts}}));
+        });
+        return;
+    }
+    const std::string text =
+        request.path.size() > trace_path.size() ? request.path.substr(trace_path.size() + 1) : "";
+    std::uint64_t last = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), last);
+    if (request.method != "GET" || code != std::errc{} || end != text.data() + text.size()) {
+        respond(error(404, "ask GET " + trace_path +
+                               "/N, N being the last answer's \"next\", or 0 to begin"));
+        return;
+    }
+    respond(ok(to_json(edge.live_trace(last))));
+}
+
 Response metrics(const edge::Edge& edge) {
     std::string text;
     for (const auto& [name, value] : edge.counters()) {
@@ -135,6 +167,8 @@ void answer(edge::Edge& edge, const Request& request, std::function<void(Respons
         one_tunnel(edge, request, request.path.substr(tunnel_prefix.size()), respond);
     } else if (request.path.starts_with(sa_prefix) && request.method != "GET") {
         respond(order_sa(edge, request, request.path.substr(sa_prefix.size())));
+    } else if (request.path.starts_with(trace_path)) {
+        trace(edge, request, respond);
     } else if (request.method == "GET") {
         respond(get(edge, request.path));
     } else {

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/daemon.h"
+#include "cli/trace.h"
 
 namespace anyswan::cli {
 
@@ -29,6 +30,7 @@ struct Invocation {
     std::string tunnel;
     std::string shell;
     std::string spi;
+    TraceOptions trace;
     std::function<int()> action;
 };
 
@@ -90,6 +92,23 @@ void add_questions(CLI::App& app, Invocation& call) {
             [&call] { return cli::counters(call.common); });
 }
 
+void add_trace(CLI::App& app, Invocation& call) {
+    CLI::App* trace = command(
+        app, "trace",
+        "IKE exchanges in readable lines: of a capture, or live as this edge receives and sends "
+        "them.\nThe daemon opens what is encrypted; its keys stay with it. It knows the IKE SAs of "
+        "the whole fleet, as long as they live.\n  anyswan trace\n  anyswan trace outage.pcap "
+        "--peer 198.51.100.7\n  tcpdump -i any -c 20 -w - udp port 500 or udp port 4500 | anyswan "
+        "trace -",
+        call, [&call] { return cli::trace(call.common, call.trace); });
+    trace->add_option("capture", call.trace.capture,
+                      "A pcap or pcapng file, - for standard input; none: live");
+    trace->add_option("--peer", call.trace.peer, "Only messages from and to this IP address");
+    trace->add_option("--keys", call.trace.keys,
+                      "Take keys from this file (Wireshark's ikev2_decryption_table), ask nobody");
+    trace->add_option("--count", call.trace.count, "Live: end after so many messages");
+}
+
 void add_files(CLI::App& app, Invocation& call) {
     CLI::App* config =
         app.add_subcommand("config", "Check configuration files")->require_subcommand(1);
@@ -119,6 +138,7 @@ int run(int argc, char** argv) {
     Invocation call;
     add_daemons(app, call);
     add_questions(app, call);
+    add_trace(app, call);
     add_files(app, call);
     try {
         app.parse(argc, argv);

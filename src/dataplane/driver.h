@@ -122,8 +122,8 @@ struct DomainFailed {
     std::string why;
 };
 
-using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, SaApplied,
-                           DomainFailed>;
+using Event =
+    std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, SaApplied, DomainFailed>;
 
 /// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500).
 struct IkeDatagram {

@@ -464,6 +464,17 @@ Status Edge::order(SaOrder order, const std::string& spi) {
     return {};
 }
 
+LiveTrace::Page Edge::live_trace(std::uint64_t last) {
+    return ike_->live_trace().after(net::read_clock().instant, last);
+}
+
+void Edge::trace(std::vector<wire::pcap::UdpDatagram> capture,
+                 std::function<void(std::vector<std::string>)> done) {
+    trace_capture({*store_, config_.fleet_keys,
+                   [this](ike::SpiPair spis) { return ike_->reading_keys(spis); }},
+                  std::move(capture), std::move(done));
+}
+
 Heartbeat Edge::status() const {
     Heartbeat beat;
     beat.edge = config_.name;

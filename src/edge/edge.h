@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "edge/bootstrap.h"
+#include "edge/capture_trace.h"
 #include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
 #include "edge/ike_role.h"
@@ -59,6 +60,11 @@ public:
 
     /// Rekeys or ends an SA whose IKE SA this edge runs; order_input() says how `spi` names it.
     Status order(SaOrder order, const std::string& spi);
+
+    // `anyswan trace`; only while serving().
+    [[nodiscard]] LiveTrace::Page live_trace(std::uint64_t last);
+    void trace(std::vector<wire::pcap::UdpDatagram> capture,
+               std::function<void(std::vector<std::string>)> done);
 
 private:
     void on_link(store::LinkState state, const std::string& why);

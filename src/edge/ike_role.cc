@@ -10,11 +10,17 @@ namespace anyswan::edge {
 IkeRole::IkeRole(Parts parts, ike::EngineConfig config)
     : parts_(std::move(parts)),
       engine_(std::move(config), parts_.random, parts_.spis, parts_.tunnels),
+      live_trace_([this](ike::SpiPair spis) { return reading_keys(spis); }),
       timer_(parts_.loop) {}
 
 void IkeRole::on_datagram(ike::DatagramReceived datagram) {
     ++counters_["ike_datagrams_in"];
-    feed(std::move(datagram));
+    const Now now = net::read_clock();
+    live_trace_.arriving(now, datagram);
+    ike::Outputs outputs = engine_.step(now, datagram);
+    live_trace_.received(now, datagram);
+    execute(std::move(outputs));
+    arm();
 }
 
 void IkeRole::initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote) {
@@ -121,6 +127,9 @@ void IkeRole::drain(IkeSpi spi) {
         queue.pop_front();
         if (!pending->send.empty()) {
             counters_["ike_datagrams_out"] += pending->send.size();
+            for (const ike::Datagram& datagram : pending->send) {
+                live_trace_.sent(net::read_clock(), datagram);
+            }
             parts_.send(std::move(pending->send));
         }
     }

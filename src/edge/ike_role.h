@@ -8,6 +8,7 @@
 
 #include "edge/claims.h"
 #include "edge/facts.h"
+#include "edge/live_trace.h"
 #include "edge/loop.h"
 #include "edge/tunnel_table.h"
 
@@ -40,6 +41,11 @@ public:
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
     [[nodiscard]] bool runs(IkeSpi spi) const;
+    /// For `anyswan trace`.
+    [[nodiscard]] LiveTrace& live_trace() { return live_trace_; }
+    [[nodiscard]] std::optional<ike::ReadingKeys> reading_keys(ike::SpiPair spis) const {
+        return engine_.reading_keys(spis);
+    }
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:
@@ -61,6 +67,7 @@ private:
 
     Parts parts_;
     ike::Engine engine_;
+    LiveTrace live_trace_;
     Timer timer_;
     std::map<IkeSpi, std::deque<PendingPtr>> queues_;
     std::map<std::string, std::uint64_t> counters_;

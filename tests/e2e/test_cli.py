@@ -6,6 +6,7 @@ import subprocess
 import unittest
 
 from anylab.fleet import ANYSWAN
+from anylab.lab import wait_for
 from common import INNER, PSK, FleetTest
 
 
@@ -43,6 +44,36 @@ class CommandLine(FleetTest):
             self.assertNotIn(key, text)
         self.assertGreater(len(stored), 0)
         self.assertNotIn(PSK.encode(), stored)
+
+    def test_trace_reads_a_live_exchange_and_a_capture(self):
+        edge, swan, lab = self.net.edges["ams"], self.swans["cust1"], self.net.lab
+        capture = lab.dir / "ike.pcap"
+        lab.start("ams", "tcpdump", ["tcpdump", "-U", "-i", "any", "-w", capture, "udp port 500 or udp port 4500"])
+        wait_for("tcpdump to listen", lambda: "listening" in lab.log("tcpdump"))
+        watching = subprocess.Popen([str(ANYSWAN), "trace", "--count", "2", "--api", str(edge.socket)], text=True,
+                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.assertIn("watching", watching.stderr.readline())
+            swan.swanctl("--rekey", "--child", "net")
+            live, _ = watching.communicate(timeout=20)
+        finally:
+            watching.kill()
+        request, response = live.split("CREATE_CHILD_SA request")[1].split("CREATE_CHILD_SA response")
+        for text in (request, response):
+            self.assertIn("tunnel acme/cust1", text)
+            self.assertIn("TSi", text)
+        self.assertIn("REKEY_SA", request)
+        wait_for("the capture to hold the rekey", lambda: "INFORMATIONAL response" in edge.cli("trace", capture))
+        lab.end("tcpdump")
+        text = edge.cli("trace", capture)
+        self.assertIn("REKEY_SA", text)
+        self.assertIn("D       ESP", text)
+        self.assertNotIn("no keys", text)
+        blind = anyswan("trace", capture, "--api", self.net.lab.dir / "nobody.sock")
+        self.assertIn("what is encrypted stays closed", blind.stderr)
+        self.assertIn("CREATE_CHILD_SA request", blind.stdout)
+        self.assertNotIn("REKEY_SA", blind.stdout)
+        self.assertEqual(edge.cli("trace", capture, "--peer", "203.0.113.99"), "")
 
     def test_a_tunnel_that_is_not_there(self):
         done = self.net.edges["ams"].cli("tunnel", "show", "acme/nobody", check=False)

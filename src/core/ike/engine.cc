@@ -432,4 +432,18 @@ std::vector<IkeSaSummary> Engine::list() const {
     return rows;
 }
 
+std::optional<ReadingKeys> Engine::reading_keys(SpiPair spis) const {
+    for (const IkeSpi spi : {spis.responder, spis.initiator}) {
+        const Session* session = impl_->known(spi);
+        if (session == nullptr || !session->channel || session->spis() != spis) {
+            continue;
+        }
+        const IkeKeys& keys = session->channel->keys();
+        return ReadingKeys{session->tunnel,
+                           {session->channel->suite().cipher, keys.ei.clone(), keys.er.clone(),
+                            keys.ai.clone(), keys.ar.clone()}};
+    }
+    return std::nullopt;
+}
+
 }  // namespace anyswan::ike

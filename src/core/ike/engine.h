@@ -16,6 +16,7 @@
 
 #include "base/random.h"
 #include "core/ike/drop_reason.h"
+#include "core/ike/keys.h"
 #include "core/sa/records.h"
 
 namespace anyswan::ike {
@@ -205,6 +206,9 @@ public:
     /// When TimePassed is due at the latest; nothing when no timer runs.
     [[nodiscard]] std::optional<Instant> next_deadline() const;
     [[nodiscard]] std::vector<IkeSaSummary> list() const;
+    /// For tracing alone: nothing if the IKE SA is not here, or has no keys yet. IKE_INTERMEDIATE
+    /// changes them.
+    [[nodiscard]] std::optional<ReadingKeys> reading_keys(SpiPair spis) const;
 
 private:
     struct Impl;

@@ -37,6 +37,10 @@ Bytes seed_of(NoncePair nonces, SpiPair spis) {
 
 }  // namespace
 
+MessageKeys MessageKeys::clone() const {
+    return {cipher, sk_ei.clone(), sk_er.clone(), sk_ai.clone(), sk_ar.clone()};
+}
+
 IkeKeys IkeKeys::clone() const {
     return {d.clone(), ai.clone(), ar.clone(), ei.clone(), er.clone(), pi.clone(), pr.clone()};
 }

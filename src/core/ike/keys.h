@@ -16,6 +16,22 @@ struct IkeKeys {
     [[nodiscard]] IkeKeys clone() const;
 };
 
+/// What opens the messages of one IKE SA, of both directions: for reading along. `sk_a*` are empty
+/// with an AEAD.
+struct MessageKeys {
+    crypto::CipherSuite cipher;
+    Secret sk_ei, sk_er, sk_ai, sk_ar;
+    [[nodiscard]] MessageKeys clone() const;
+    bool operator==(const MessageKeys&) const = default;
+};
+
+/// The same, and whose messages they are.
+struct ReadingKeys {
+    std::optional<sa::TunnelId> tunnel;  // nothing: not authenticated yet, or unknown
+    MessageKeys keys;
+    bool operator==(const ReadingKeys&) const = default;
+};
+
 /// What both sides put into the derivation, in the initiator's and responder's order.
 struct NoncePair {
     ByteView initiator;
@@ -24,6 +40,7 @@ struct NoncePair {
 struct SpiPair {
     IkeSpi initiator;
     IkeSpi responder;
+    auto operator<=>(const SpiPair&) const = default;
 };
 
 /// SKEYSEED = prf(Ni | Nr, g^ir)

@@ -83,7 +83,7 @@ std::optional<crypto::CipherSuite> cipher_of(const std::string& encryption,
     return crypto::supported(suite) ? std::optional(suite) : std::nullopt;
 }
 
-Result<std::pair<std::pair<IkeSpi, IkeSpi>, Keys>> read_line(std::string_view line) {
+Result<std::pair<ike::SpiPair, ike::MessageKeys>> read_line(std::string_view line) {
     const std::vector<std::string> fields = fields_of(line);
     constexpr std::size_t field_count = 8;
     if (fields.size() != field_count) {
@@ -99,20 +99,20 @@ Result<std::pair<std::pair<IkeSpi, IkeSpi>, Keys>> read_line(std::string_view li
         return fail("names algorithms that are not known here: \"" + fields[4] + "\" with \"" +
                     fields[7] + "\"");
     }
-    Keys keys{*cipher, {}, {}, {}, {}};
+    ike::MessageKeys keys{*cipher, {}, {}, {}, {}};
     const std::size_t encr = crypto::encr_key_size(*cipher);
     const std::size_t integ = crypto::integ_key_size(*cipher);
     if (!read_key(fields[2], encr, keys.sk_ei) || !read_key(fields[3], encr, keys.sk_er) ||
         !read_key(fields[5], integ, keys.sk_ai) || !read_key(fields[6], integ, keys.sk_ar)) {
         return fail("has keys that don't fit its algorithms");
     }
-    return std::pair(std::pair(*initiator, *responder), std::move(keys));
+    return std::pair(ike::SpiPair{*initiator, *responder}, std::move(keys));
 }
 
 }  // namespace
 
-Result<std::map<std::pair<IkeSpi, IkeSpi>, Keys>> read_key_table(std::string_view text) {
-    std::map<std::pair<IkeSpi, IkeSpi>, Keys> table;
+Result<KeyTable> read_key_table(std::string_view text) {
+    KeyTable table;
     for (std::size_t number = 1; !text.empty(); ++number) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         const std::string_view line = text.substr(0, end);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::uint16_t ike_port = 500;
 constexpr std::uint16_t natt_port = 4500;
-// IKE SAs whose protectors are kept; beyond that all are made anew, which costs time alone.
-constexpr std::size_t openers_max = 4096;
+// IKE SAs whose keys are kept; beyond that all are asked for anew.
+constexpr std::size_t sas_max = 4096;
 
 bool on_port(const wire::pcap::UdpDatagram& datagram, std::uint16_t port) {
     return datagram.from.port == port || datagram.to.port == port;
@@ -28,9 +28,19 @@ bool is_protected(const Message& message) {
            message.find<wire::ike::EncryptedFragment>() != nullptr;
 }
 
+std::string not_readable(ike::OpenError error) {
+    return std::string("not readable with the keys at hand: ") + name(error);
+}
+
+/// What opens the messages of the header's sender.
+template <class Opener>
+ike::MessageProtector& sender_of(Opener& opener, const wire::ike::Header& header) {
+    return header.from_initiator ? opener.initiator : opener.responder;
+}
+
 std::vector<std::string> inner_lines(const Expected<ike::OpenedChain, ike::OpenError>& opened) {
     if (!opened) {
-        return {std::string("not readable: ") + name(opened.error())};
+        return {not_readable(opened.error())};
     }
     std::vector<std::string> lines = payload_lines(opened->payloads);
     if (lines.empty()) {
@@ -41,16 +51,19 @@ std::vector<std::string> inner_lines(const Expected<ike::OpenedChain, ike::OpenE
 
 }  // namespace
 
-std::string Tracer::describe(const wire::pcap::UdpDatagram& datagram) {
-    if (on_port(datagram, natt_port) || !on_port(datagram, ike_port)) {
-        if (!on_port(datagram, natt_port) ||
-            wire::esp::classify_natt(datagram.payload) != wire::esp::Natt::ike) {
-            return "";
-        }
-        return describe_ike(datagram.at, datagram.from, datagram.to,
-                            ByteView(datagram.payload).subspan(wire::esp::non_esp_marker_size));
+std::optional<ByteView> ike_in(const wire::pcap::UdpDatagram& datagram) {
+    const ByteView payload = datagram.payload;
+    if (on_port(datagram, natt_port)) {
+        return wire::esp::classify_natt(payload) == wire::esp::Natt::ike
+                   ? std::optional(payload.subspan(wire::esp::non_esp_marker_size))
+                   : std::nullopt;
     }
-    return describe_ike(datagram.at, datagram.from, datagram.to, datagram.payload);
+    return on_port(datagram, ike_port) ? std::optional(payload) : std::nullopt;
+}
+
+std::string Tracer::describe(const wire::pcap::UdpDatagram& datagram) {
+    const std::optional<ByteView> message = ike_in(datagram);
+    return message ? describe_ike(datagram.at, datagram.from, datagram.to, *message) : "";
 }
 
 std::string Tracer::describe_ike(WallTime at, const Endpoint& from, const Endpoint& to,
@@ -61,52 +74,70 @@ std::string Tracer::describe_ike(WallTime at, const Endpoint& from, const Endpoi
         return text + "not IKEv2: " + name(message.error()) + " (" + std::to_string(bytes.size()) +
                " octets)\n";
     }
-    text += headline(message->header) + " (" + std::to_string(bytes.size()) + " octets)\n";
+    const ike::SpiPair spis{message->header.initiator_spi, message->header.responder_spi};
+    learn(spis);
+    const auto sa = sas_.find(spis);
+    text += headline(message->header) + " (" + std::to_string(bytes.size()) + " octets)" +
+            (sa == sas_.end() || sa->second.tunnel.empty() ? "" : ", tunnel " + sa->second.tunnel) +
+            "\n";
     for (const std::string& payload : payload_lines(message->payloads)) {
         text += line(payload);
     }
-    if (is_protected(*message)) {
-        for (const std::string& inner : protected_lines(*message, bytes)) {
-            text += line("  " + inner);
-        }
+    if (!is_protected(*message)) {
+        return text;
+    }
+    if (sa == sas_.end()) {
+        return text + line("  no keys for these SPIs: an IKE SA of somebody else, or ended");
+    }
+    for (const std::string& inner : protected_lines(sa->second, *message, bytes)) {
+        text += line("  " + inner);
     }
     return text;
 }
 
-Tracer::Opener* Tracer::opener_of(ike::SpiPair spis) {
-    const Id id{spis.initiator, spis.responder};
-    if (const auto known = openers_.find(id); known != openers_.end()) {
-        return &known->second;
+void Tracer::learn(ike::SpiPair spis) {
+    std::optional<ike::ReadingKeys> found = find_(spis);
+    if (!found) {
+        return;
     }
-    const std::optional<Keys> keys = find_(spis);
-    if (!keys) {
-        return nullptr;
+    if (sas_.size() >= sas_max && !sas_.contains(spis)) {
+        sas_.clear();
     }
-    if (openers_.size() >= openers_max) {
-        openers_.clear();
+    Sa& sa = sas_[spis];
+    if (found->tunnel) {
+        sa.tunnel = found->tunnel->to_string();
     }
-    Opener opener{{keys->cipher, keys->sk_ei.reveal(), keys->sk_ai.reveal()},
-                  {keys->cipher, keys->sk_er.reveal(), keys->sk_ar.reveal()},
-                  {}};
-    return &openers_.emplace(id, std::move(opener)).first->second;
+    if (sa.openers.empty() || sa.openers.front().keys != found->keys) {
+        const ike::MessageKeys& keys = found->keys;
+        Opener opener{keys.clone(),
+                      {keys.cipher, keys.sk_ei.reveal(), keys.sk_ai.reveal()},
+                      {keys.cipher, keys.sk_er.reveal(), keys.sk_ar.reveal()}};
+        sa.openers.insert(sa.openers.begin(), std::move(opener));
+    }
 }
 
-std::vector<std::string> Tracer::protected_lines(const Message& message, ByteView bytes) {
+std::vector<std::string> Tracer::protected_lines(Sa& sa, const Message& message, ByteView bytes) {
     const wire::ike::Header& header = message.header;
-    Opener* opener = opener_of({header.initiator_spi, header.responder_spi});
-    if (opener == nullptr) {
-        return {"no keys for these SPIs: an IKE SA of another edge, or ended"};
+    if (message.find<wire::ike::EncryptedFragment>() != nullptr) {
+        return fragment_lines(sa, header, bytes);
     }
-    ike::MessageProtector& sender = header.from_initiator ? opener->initiator : opener->responder;
-    const auto* fragment = message.find<wire::ike::EncryptedFragment>();
-    if (fragment == nullptr) {
-        return inner_lines(sender.open(bytes));
+    auto opened = sender_of(sa.openers.front(), header).open(bytes);
+    for (std::size_t older = 1; !opened && older < sa.openers.size(); ++older) {
+        opened = sender_of(sa.openers[older], header).open(bytes);
     }
-    auto part = sender.open_fragment(bytes);
+    return inner_lines(opened);
+}
+
+std::vector<std::string> Tracer::fragment_lines(Sa& sa, const wire::ike::Header& header,
+                                                ByteView bytes) {
+    auto part = sender_of(sa.openers.front(), header).open_fragment(bytes);
+    for (std::size_t older = 1; !part && older < sa.openers.size(); ++older) {
+        part = sender_of(sa.openers[older], header).open_fragment(bytes);
+    }
     if (!part) {
-        return {std::string("not readable: ") + name(part.error())};
+        return {not_readable(part.error())};
     }
-    auto& [id, reassembly] = opener->parts[header.from_initiator];
+    auto& [id, reassembly] = sa.parts[header.from_initiator];
     if (id != header.message_id) {
         id = header.message_id;
         reassembly = {};

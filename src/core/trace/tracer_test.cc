@@ -47,14 +47,11 @@ std::string key_table(const std::string& capture) {
 std::string trace(const std::string& capture, const std::string& table) {
     auto keys = read_key_table(table);
     EXPECT_TRUE(keys) << keys.error().message;
-    Tracer tracer([&keys](ike::SpiPair spis) -> std::optional<Keys> {
-        const auto found = keys->find({spis.initiator, spis.responder});
-        if (found == keys->end()) {
-            return std::nullopt;
-        }
-        const Keys& known = found->second;
-        return Keys{known.cipher, known.sk_ei.clone(), known.sk_er.clone(), known.sk_ai.clone(),
-                    known.sk_ar.clone()};
+    Tracer tracer([&keys](ike::SpiPair spis) -> std::optional<ike::ReadingKeys> {
+        const auto found = keys->find(spis);
+        return found == keys->end() ? std::nullopt
+                                    : std::optional(ike::ReadingKeys{sa::TunnelId{"acme", "hq"},
+                                                                     found->second.clone()});
     });
     std::string text;
     const auto read = wire::pcap::read_capture(file(path(capture, "capture.pcap")));
@@ -77,13 +74,14 @@ void expect_lines(const std::string& text, const std::vector<std::string>& wante
 
 TEST(Tracer, ReadsAHandshakeInOrder) {
     const std::string text = trace("classic-x25519-psk", key_table("classic-x25519-psk"));
-    expect_lines(text, {"IKE_SA_INIT request 0, SPIs 969e41d4fe8973ce_i 0000000000000000_r",
-                        "SA      proposal 1: IKE aes256gcm16-prfsha256-x25519",
-                        "KE      Curve25519", "IKE_SA_INIT response 0", "IKE_AUTH request 1",
-                        "IDi     \"initiator.example\" (ID_FQDN)", "N       INITIAL_CONTACT",
-                        "AUTH    ", "TSi     10.1.0.1/32", "IKE_AUTH response 1",
-                        "IDr     \"responder.example\" (ID_FQDN)", "INFORMATIONAL request 2",
-                        "D       IKE", "INFORMATIONAL response 2", "no payloads"});
+    expect_lines(
+        text,
+        {"IKE_SA_INIT request 0, SPIs 969e41d4fe8973ce_i 0000000000000000_r",
+         "SA      proposal 1: IKE aes256gcm16-prfsha256-x25519", "KE      Curve25519",
+         "IKE_SA_INIT response 0", "IKE_AUTH request 1", "octets), tunnel acme/hq",
+         "IDi     \"initiator.example\" (ID_FQDN)", "N       INITIAL_CONTACT", "AUTH    ",
+         "TSi     10.1.0.1/32", "IKE_AUTH response 1", "IDr     \"responder.example\" (ID_FQDN)",
+         "INFORMATIONAL request 2", "D       IKE", "INFORMATIONAL response 2", "no payloads"});
 }
 
 TEST(Tracer, PutsFragmentsTogetherAndReadsEveryCipher) {
@@ -108,8 +106,9 @@ TEST(Tracer, WithWrongKeysItSaysSo) {
     std::string table = key_table("classic-x25519-psk");
     const std::size_t key = table.find("b80ddf31");
     table.replace(key, 8, "00000000");
-    expect_lines(trace("classic-x25519-psk", table), {"IKE_AUTH request 1", "not readable: bad_icv",
-                                                      "IKE_AUTH response 1", "IDr     "});
+    expect_lines(trace("classic-x25519-psk", table),
+                 {"IKE_AUTH request 1", "not readable with the keys at hand: bad_icv",
+                  "IKE_AUTH response 1", "IDr     "});
 }
 
 TEST(Tracer, TextOfPeersStaysOnItsLine) {
