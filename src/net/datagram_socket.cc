@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/datagram_socket.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -120,12 +119,8 @@ Result<DatagramSocket> DatagramSocket::adopt_udp(Fd fd, const Endpoint& local) {
         from_sockaddr(address) != local) {
         return fail("the kept socket is not bound to UDP " + local.to_string());
     }
-    fcntl(fd.get(), F_SETFL, O_NONBLOCK);
-    DatagramSocket made(std::move(fd), Kind::udp, local);
-    if (auto configured = made.configure(); !configured) {
-        return Unexpected{configured.error()};
-    }
-    return made;
+    // Its options are as the earlier life set them; some can't be set on a bound socket.
+    return DatagramSocket(std::move(fd), Kind::udp, local);
 }
 
 Result<DatagramSocket> DatagramSocket::open_esp(const IpAddress& local) {
