@@ -162,7 +162,14 @@ int sa_list(const Common& common) {
                             yes_no(sa.at("sender")), number(sa.at("packets_in")),
                             number(sa.at("packets_out"))});
         }
-        print("Child SAs on " + json.at("edge").get<std::string>() + "\n" + render_table(rows));
+        const auto edge = json.at("edge").get<std::string>();
+        print("Child SAs on " + edge + "\n" + render_table(rows));
+        for (const Json& sa : json.at("child_sas")) {
+            if (sa.contains("trouble")) {
+                print(edge + " could not apply " + sa.at("inbound_spi").get<std::string>() + ": " +
+                      sa.at("trouble").get<std::string>() + "\n");
+            }
+        }
         rows = {{"TUNNEL", "OUR SPI", "PEER", "ROLE", "STATE", "SUITE"}};
         for (const Json& sa : json.at("ike_sas")) {
             rows.push_back({sa.at("tunnel"), sa.at("our_spi"), sa.at("peer"), sa.at("role"),

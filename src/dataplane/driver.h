@@ -111,13 +111,19 @@ struct SaFailed {
     std::string why;
 };
 
+/// An SA that had failed is in force now: the driver tried again.
+struct SaApplied {
+    EspSpi inbound_spi;
+};
+
 /// The driver could not set up an account's routing domain, or one of its routes.
 struct DomainFailed {
     std::string account;
     std::string why;
 };
 
-using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, DomainFailed>;
+using Event =
+    std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, SaApplied, DomainFailed>;
 
 /// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500).
 struct IkeDatagram {

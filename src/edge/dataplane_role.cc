@@ -122,16 +122,22 @@ void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
         return;
     }
     // Child SAs whose endpoint comes second have waited for it.
-    for (auto& [spi, child] : children_) {
-        if (child.record.ike_spi == record.ike_spi) {
-            install(child);
+    if (const auto waiting = without_endpoint_.extract(record.ike_spi)) {
+        for (const EspSpi spi : waiting.mapped()) {
+            if (const auto child = children_.find(spi); child != children_.end()) {
+                install(child->second);
+            }
         }
     }
 }
 
 void DataplaneRole::install(Child& child) {
     const auto endpoint = endpoints_.find(child.record.ike_spi);
-    if (endpoint == endpoints_.end() || child.applied_at) {
+    if (endpoint == endpoints_.end()) {
+        without_endpoint_[child.record.ike_spi].insert(child.record.inbound_spi);
+        return;
+    }
+    if (child.applied_at) {
         return;
     }
     const sa::EndpointRecord& where = endpoint->second;
@@ -228,6 +234,14 @@ void DataplaneRole::on_event(const dataplane::SaFailed& event) {
     }
     log::error("dataplane",
                "child SA " + hex(event.inbound_spi) + " could not be applied: " + event.why);
+}
+
+void DataplaneRole::on_event(const dataplane::SaApplied& event) {
+    const auto child = children_.find(event.inbound_spi);
+    if (child != children_.end() && !child->second.trouble.empty()) {
+        child->second.trouble.clear();
+        report_applied(child->second, net::read_clock().wall);
+    }
 }
 
 void DataplaneRole::on_event(const dataplane::DomainFailed& event) {

@@ -79,12 +79,14 @@ private:
     void on_event(const dataplane::EndpointMoved& event);
     void on_event(const dataplane::Usage& event);
     void on_event(const dataplane::SaFailed& event);
+    void on_event(const dataplane::SaApplied& event);
     static void on_event(const dataplane::DomainFailed& event);
 
     Parts parts_;
     Timer expiry_;
     std::map<EspSpi, Child> children_;
     std::map<IkeSpi, sa::EndpointRecord> endpoints_;
+    std::map<IkeSpi, std::set<EspSpi>> without_endpoint_;  // Child SAs that wait for it
     std::map<sa::TunnelId, std::vector<IpPrefix>> routes_;
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;

@@ -5,6 +5,7 @@
 #include "dataplane/xfrm/probe.h"
 #include "dataplane/xfrm/xfrm_driver.h"
 #include "edge/log.h"
+#include "net/kept_sockets.h"
 
 namespace anyswan::edge {
 
@@ -57,6 +58,8 @@ Result<std::unique_ptr<dataplane::Driver>> make_driver(const DriverWishes& wishe
     user.routes_in_main_table = options.main_table_routes;
     const DataplaneType type = decide(options);
     if (type == DataplaneType::userspace) {
+        // Sockets of a life with the kernel dataplane would give our ESP to the kernel.
+        (void)net::KeptSockets::from_environment();
         return as_driver(dataplane::UserDriver::start(user, random, std::move(sink)));
     }
     dataplane::XfrmDriverConfig xfrm{user, type == DataplaneType::xfrm_policies};

@@ -109,6 +109,20 @@ Result<DatagramSocket> DatagramSocket::open_udp(const Endpoint& local) {
     return open(Kind::udp, local);
 }
 
+Result<DatagramSocket> DatagramSocket::adopt_udp(Fd fd, const Endpoint& local) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    int type = 0;
+    socklen_t type_size = sizeof type;
+    if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
+        getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &type_size) != 0 || type != SOCK_DGRAM ||
+        from_sockaddr(address) != local) {
+        return fail("the kept socket is not bound to UDP " + local.to_string());
+    }
+    // Its options are as the earlier life set them; some can't be set on a bound socket.
+    return DatagramSocket(std::move(fd), Kind::udp, local);
+}
+
 Result<DatagramSocket> DatagramSocket::open_esp(const IpAddress& local) {
     return open(Kind::esp, {local, 0});
 }

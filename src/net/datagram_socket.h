@@ -41,6 +41,9 @@ class DatagramSocket {
 public:
     /// UDP. An unspecified address receives for all addresses of its family.
     static Result<DatagramSocket> open_udp(const Endpoint& local);
+    /// The same from a UDP socket of an earlier life, with what has come in on it meanwhile. Fails
+    /// if it isn't bound to `local`.
+    static Result<DatagramSocket> adopt_udp(Fd fd, const Endpoint& local);
     /// IP protocol 50; needs CAP_NET_RAW.
     static Result<DatagramSocket> open_esp(const IpAddress& local);
 

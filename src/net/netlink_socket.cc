@@ -16,10 +16,9 @@ namespace anyswan::net {
 
 namespace {
 
-constexpr int buffer_wanted = 8 << 20;
 constexpr std::size_t receive_size = 65536;
 /// Of one system call. The kernel works through a chunk before it returns.
-constexpr std::size_t chunk_messages = 64;
+constexpr std::size_t chunk_max = 64;
 constexpr time_t answer_timeout_s = 5;
 
 /// The message that an extended acknowledgement carries, behind the nlmsgerr.
@@ -48,9 +47,10 @@ void NetlinkSocket::Close::operator()(mnl_socket* socket) const {
 }
 
 NetlinkSocket::NetlinkSocket(std::unique_ptr<mnl_socket, Close> socket)
-    : socket_(std::move(socket)), buffer_(receive_size) {}
+    : socket_(std::move(socket)), chunk_(chunk_max), buffer_(receive_size) {}
 
-Result<NetlinkSocket> NetlinkSocket::open(int protocol, std::span<const unsigned> groups) {
+Result<NetlinkSocket> NetlinkSocket::open(int protocol, std::span<const unsigned> groups,
+                                          int buffer) {
     std::unique_ptr<mnl_socket, Close> socket(
         mnl_socket_open2(protocol, SOCK_CLOEXEC | (groups.empty() ? 0 : SOCK_NONBLOCK)));
     if (socket == nullptr || mnl_socket_bind(socket.get(), 0, MNL_SOCKET_AUTOPID) != 0) {
@@ -59,8 +59,11 @@ Result<NetlinkSocket> NetlinkSocket::open(int protocol, std::span<const unsigned
     const int fd = mnl_socket_get_fd(socket.get());
     const timeval timeout{answer_timeout_s, 0};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
-    for (const int option : {SO_RCVBUF, SO_SNDBUF, SO_RCVBUFFORCE, SO_SNDBUFFORCE}) {
-        setsockopt(fd, SOL_SOCKET, option, &buffer_wanted, sizeof buffer_wanted);
+    for (const int option : {SO_RCVBUF, SO_RCVBUFFORCE}) {
+        setsockopt(fd, SOL_SOCKET, option, &buffer, sizeof buffer);
+    }
+    for (const int option : {SO_SNDBUF, SO_SNDBUFFORCE}) {
+        setsockopt(fd, SOL_SOCKET, option, &netlink_buffer, sizeof netlink_buffer);
     }
     int on = 1;
     // A refusal repeats the request unless it is capped; requests hold keys (N7).
@@ -82,9 +85,10 @@ int NetlinkSocket::fd() const {
 
 std::vector<NetlinkAnswer> NetlinkSocket::run(std::span<Secret> requests) {
     std::vector<NetlinkAnswer> answers(requests.size());
-    for (std::size_t begin = 0; begin < requests.size(); begin += chunk_messages) {
-        const std::size_t count = std::min(chunk_messages, requests.size() - begin);
+    for (std::size_t begin = 0; begin < requests.size();) {
+        const std::size_t count = std::min(chunk_, requests.size() - begin);
         run_chunk(requests.subspan(begin, count), std::span(answers).subspan(begin, count));
+        begin += count;
     }
     return answers;
 }
@@ -113,6 +117,7 @@ void NetlinkSocket::run_chunk(std::span<Secret> requests, std::span<NetlinkAnswe
     while (std::ranges::find(answered, false) != answered.end()) {
         if (!read_answers(answers, answered, first)) {
             // Answers got lost or late: what became of those requests is unknown.
+            chunk_ = std::max<std::size_t>(chunk_ / 4, 1);
             for (std::size_t i = 0; i < answers.size(); ++i) {
                 if (!answered[i]) {
                     answers[i] = {errno == ENOBUFS ? ENOBUFS : ETIMEDOUT, "its answer was lost"};

@@ -23,10 +23,14 @@ struct NetlinkAnswer {
     std::string why;  // the kernel's own words, often empty
 };
 
+inline constexpr int netlink_buffer = 8 << 20;
+
 class NetlinkSocket {
 public:
     /// `groups`: multicast groups to hear, by number; their messages come by receive().
-    static Result<NetlinkSocket> open(int protocol, std::span<const unsigned> groups = {});
+    /// `buffer`: bytes of answers or events that may wait unread.
+    static Result<NetlinkSocket> open(int protocol, std::span<const unsigned> groups = {},
+                                      int buffer = netlink_buffer);
 
     /// Sends all (each has NLM_F_ACK) in order; one answer each. The messages get sequence numbers.
     [[nodiscard]] std::vector<NetlinkAnswer> run(std::span<Secret> requests);
@@ -50,6 +54,7 @@ private:
 
     std::unique_ptr<mnl_socket, Close> socket_;
     std::uint32_t sequence_ = 0;
+    std::size_t chunk_;  // requests of one system call; fewer after answers got lost
     Bytes buffer_;
 };
 

@@ -11,15 +11,31 @@ using esp::DropReason;
 using esp::OuterPacket;
 using esp::Packet;
 
-Result<OuterSockets> OuterSockets::open(const UserDriverConfig& config) {
+namespace {
+
+/// "udp-500-2001.db8..1": a name that a service manager takes.
+std::string kept_name(const Endpoint& local) {
+    std::string address = local.address.to_string();
+    std::ranges::replace(address, ':', '.');
+    return "udp-" + std::to_string(local.port) + "-" + address;
+}
+
+Result<net::DatagramSocket> open_udp(const Endpoint& local, net::KeptSockets& kept) {
+    if (net::Fd fd = kept.take(kept_name(local)); fd.valid()) {
+        return net::DatagramSocket::adopt_udp(std::move(fd), local);
+    }
+    return net::DatagramSocket::open_udp(local);
+}
+
+}  // namespace
+
+Result<OuterSockets> OuterSockets::open(const UserDriverConfig& config, net::KeptSockets kept) {
     OuterSockets made;
     made.natt_port_ = config.natt_port;
     for (const IpAddress& address : config.local_addresses) {
-        Status added =
-            made.add(net::DatagramSocket::open_udp({address, config.ike_port}), Kind::ike);
+        Status added = made.add(open_udp({address, config.ike_port}, kept), Kind::ike);
         if (added) {
-            added =
-                made.add(net::DatagramSocket::open_udp({address, config.natt_port}), Kind::natt);
+            added = made.add(open_udp({address, config.natt_port}, kept), Kind::natt);
         }
         if (added && config.raw_esp) {
             added = made.add(net::DatagramSocket::open_esp(address), Kind::raw_esp);
@@ -41,6 +57,16 @@ Status OuterSockets::add(Result<net::DatagramSocket> socket, Kind kind) {
     by_local_[socket->local()] = sockets_.size();
     sockets_.push_back({std::move(*socket), kind});
     return {};
+}
+
+bool OuterSockets::keep() const {
+    bool kept = false;
+    for (const Entry& entry : sockets_) {
+        if (entry.kind != Kind::raw_esp) {
+            kept = net::KeptSockets::keep(kept_name(entry.socket.local()), entry.socket.fd());
+        }
+    }
+    return kept;
 }
 
 Status OuterSockets::give_esp_to_kernel() {

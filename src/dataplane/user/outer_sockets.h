@@ -9,6 +9,7 @@
 #include "dataplane/driver.h"
 #include "dataplane/user/user_driver.h"
 #include "net/datagram_socket.h"
+#include "net/kept_sockets.h"
 
 namespace anyswan::dataplane {
 
@@ -20,7 +21,10 @@ struct OuterCounts {
 
 class OuterSockets {
 public:
-    static Result<OuterSockets> open(const UserDriverConfig& config);
+    /// UDP sockets of an earlier life are gone on with.
+    static Result<OuterSockets> open(const UserDriverConfig& config, net::KeptSockets kept = {});
+    /// Asks the service manager to keep the UDP sockets while the daemon is away. False: none does.
+    [[nodiscard]] bool keep() const;
 
     /// The kernel's IPsec takes the ESP; only IKE comes out here. No policy touches IKE.
     Status give_esp_to_kernel();

@@ -61,8 +61,8 @@ std::string refusal_text(const State& state, const net::NetlinkAnswer& answer) {
 Kernel::Kernel(net::NetlinkSocket requests, net::NetlinkSocket questions)
     : requests_(std::move(requests)), questions_(std::move(questions)) {}
 
-Result<Kernel> Kernel::open() {
-    auto requests = net::NetlinkSocket::open(NETLINK_XFRM);
+Result<Kernel> Kernel::open(int answer_buffer) {
+    auto requests = net::NetlinkSocket::open(NETLINK_XFRM, {}, answer_buffer);
     auto questions = net::NetlinkSocket::open(NETLINK_XFRM);
     if (!requests || !questions) {
         const Error& error = !requests ? requests.error() : questions.error();
@@ -203,8 +203,10 @@ void Kernel::add_states(std::span<Job> jobs, std::vector<Refusal>& refusals) {
         if (gone) {
             present.states.erase(state.id);
         }
-        refusals.push_back({items[i].job->number, state.id, refusal_text(state, answers[i]), gone,
-                            passes(answers[i].error)});
+        // Who has the SPI may give it back.
+        const bool again = passes(answers[i].error) || answers[i].error == EEXIST;
+        refusals.push_back(
+            {items[i].job->number, state.id, refusal_text(state, answers[i]), gone, again});
     }
 }
 

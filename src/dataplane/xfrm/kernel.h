@@ -31,7 +31,7 @@ struct Refusal {
 
 class Kernel {
 public:
-    static Result<Kernel> open();
+    static Result<Kernel> open(int answer_buffer = net::netlink_buffer);
 
     /// Reads what is there; ours is what its number says. Returns the numbers of tunnels.
     Result<std::vector<std::uint32_t>> load();

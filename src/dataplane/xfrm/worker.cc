@@ -78,11 +78,11 @@ std::map<std::string, std::uint64_t> read_xfrm_statistics() {
 }
 
 Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
-    auto kernel = Kernel::open();
+    auto kernel = Kernel::open(config.answer_buffer);
     const std::array<unsigned, 4> groups{XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS,
                                          XFRMNLGRP_MAPPING};
     auto events = net::NetlinkSocket::open(NETLINK_XFRM, groups);
-    auto sockets = OuterSockets::open(config.base);
+    auto sockets = OuterSockets::open(config.base, net::KeptSockets::from_environment());
     auto poller = net::Poller::make();
     auto waker = net::Waker::make();
     auto netlink = net::RouteNetlink::open();
@@ -153,6 +153,7 @@ Worker::Worker(XfrmDriverConfig config, DriverSink sink, Parts parts, Mode mode)
 }
 
 Status Worker::start() {
+    sockets_kept_ = sockets_.keep();
     Status done = set_up_interface();
     if (done) {
         done = poller_.add(waker_.fd(), waker_token);
@@ -299,6 +300,7 @@ std::string Worker::describe() const {
     text += interface_.empty()
                 ? "no xfrm interface: policies pick tunnels by traffic selector, accounts by mark"
                 : "xfrm interface " + interface_ + " in collect-metadata mode";
+    text += sockets_kept_ ? "; the service manager keeps the UDP sockets over restarts" : "";
     text += "; " + std::to_string(model_.size()) + " Child SAs";
     for (const auto& [table, domain] : domains_) {
         text += "; account " + domain.account + ": table and mark " + std::to_string(table) +

@@ -132,8 +132,11 @@ private:
     std::map<std::pair<std::uint32_t, IpPrefix>, std::uint32_t> routes_;  // to if_id
     std::deque<EspSpi> poll_;
     std::vector<EspSpi> draining_;
-    std::set<EspSpi> failed_;  // worth another try
+    std::set<EspSpi> failed_;           // worth another try
+    std::set<EspSpi> retried_;          // being tried again
+    std::set<std::uint32_t> unrouted_;  // tunnels with a route that the kernel refused
     bool settled_ = false;
+    bool sockets_kept_ = false;
     Instant now_;
     Instant next_tick_;
     Instant next_retry_;

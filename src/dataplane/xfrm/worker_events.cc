@@ -14,7 +14,6 @@ namespace {
 constexpr int packets_per_turn = 128;
 /// SAs that are asked about in one tick, after events were lost.
 constexpr std::size_t polls_per_tick = 100;
-constexpr Duration retry_interval = 10s;
 constexpr ReportRule usual_reports{0, 10};
 
 }  // namespace
@@ -181,13 +180,15 @@ void Worker::tick() {
         }
     }
     if (now_ >= next_retry_) {
-        next_retry_ = now_ + retry_interval;
+        next_retry_ = now_ + config_.retry_interval;
         for (const EspSpi spi : std::exchange(failed_, {})) {
             if (Sa* sa = model_.find(spi)) {
                 sa->failed.clear();
+                retried_.insert(spi);
                 touch(*sa->tunnel);
             }
         }
+        dirty_.merge(std::exchange(unrouted_, {}));
         // The kernel reports no use of a state without a replay window.
         for (const auto& [spi, book] : books_) {
             const Sa* sa = model_.find(spi);

@@ -28,6 +28,12 @@ void Worker::reconcile() {
             bring(std::span(numbers).subspan(begin, count));
         }
     }
+    for (const EspSpi spi : std::exchange(retried_, {})) {
+        if (const Sa* sa = model_.find(spi); sa != nullptr && sa->failed.empty()) {
+            ++counts_["sa_applied_later"];
+            out_.emplace_back(SaApplied{spi});
+        }
+    }
 }
 
 void Worker::bring(std::span<const std::uint32_t> numbers) {
@@ -115,6 +121,10 @@ void Worker::update_route(const Domain& domain, const IpPrefix& prefix) {
             wanted == 0 ? netlink_.remove_route(route) : netlink_.replace_route(route);
         account_failed(domain.account, done);
         if (!done) {
+            ++counts_["route_failures"];
+            if (carrier != nullptr) {
+                unrouted_.insert(carrier->number);
+            }
             continue;
         }
         ++counts_["route_changes"];

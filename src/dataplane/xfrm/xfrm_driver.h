@@ -13,6 +13,7 @@
 #pragma once
 
 #include "dataplane/user/user_driver.h"
+#include "net/netlink_socket.h"
 
 namespace anyswan::dataplane {
 
@@ -25,6 +26,10 @@ struct XfrmDriverConfig {
     UserDriverConfig base;
     /// Use policies and marks even where an xfrm interface could be had.
     bool without_interface = false;
+    /// Bytes of the kernel's answers that may wait unread; tests make it small.
+    int answer_buffer = net::netlink_buffer;
+    /// What the kernel refused and may take later is tried again so often.
+    Duration retry_interval = 10s;
 };
 
 class XfrmDriver final : public Driver {

@@ -49,11 +49,13 @@ Status XfrmHost::start() {
     return status;
 }
 
-Status XfrmHost::start_driver() {
+Status XfrmHost::start_driver(int answer_buffer) {
     XfrmDriverConfig config;
     config.base.local_addresses = {address(driver_v4), address(driver_v6)};
     config.base.routes_in_main_table = true;
     config.without_interface = without_interface_;
+    config.answer_buffer = answer_buffer;
+    config.retry_interval = 100ms;
     DriverSink sink;
     sink.on_events = [this](std::vector<Event> events) {
         const std::scoped_lock lock(mutex_);
@@ -71,10 +73,10 @@ Status XfrmHost::start_driver() {
     return {};
 }
 
-void XfrmHost::restart() {
+void XfrmHost::restart(int answer_buffer) {
     driver_.reset();
     Status status;
-    near_.run([&] { status = start_driver(); });
+    near_.run([&] { status = start_driver(answer_buffer); });
     EXPECT_TRUE(status.has_value()) << (status ? "" : status.error().message);
 }
 

@@ -32,7 +32,8 @@ public:
     [[nodiscard]] bool kernel_opens_esp() const override { return true; }
 
     /// Ends the driver, as a crash would as far as the kernel is concerned, and starts another.
-    void restart();
+    /// `answer_buffer`: of its netlink sockets, in bytes.
+    void restart(int answer_buffer = net::netlink_buffer);
     /// A shell command in the driver's namespace; its output.
     std::string shell(const std::string& command) const;
 
@@ -44,7 +45,7 @@ private:
           poller_(std::move(poller)),
           without_interface_(without_interface) {}
     Status start();
-    Status start_driver();
+    Status start_driver(int answer_buffer = net::netlink_buffer);
 
     net::testing::Netns near_;
     net::testing::Netns far_;
