@@ -82,6 +82,9 @@ Channel::Opened Channel::open(const wire::ike::HeaderView& view, ByteView datagr
     if (!message) {
         return std::optional<OpenedChain>();
     }
+    if (!*message && message->error() == OpenError::refused_fragment) {
+        return Unexpected{OpenError::refused_fragment};
+    }
     parts = {};
     if (!*message) {
         return Unexpected{message->error()};

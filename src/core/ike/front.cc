@@ -20,6 +20,9 @@ using wire::ike::NotifyType;
 using wire::ike::ParseError;
 
 std::optional<InitPayloads> InitPayloads::of(const Message& message) {
+    if (repeated(message.payloads)) {
+        return std::nullopt;
+    }
     const InitPayloads found{message.find<wire::ike::SecurityAssociation>(),
                              message.find<wire::ike::KeyExchange>(), find_nonce(message.payloads)};
     if (found.sa == nullptr || found.ke == nullptr || found.nonce == nullptr) {
@@ -74,7 +77,7 @@ std::optional<Message> Front::admit(Context& context, const Arrival& arrival,
     // and limited in rate.
     if (!message || (!unknown_critical(message->payloads) && !InitPayloads::of(*message))) {
         context.drop(DropReason::malformed_init, remote,
-                     message ? "SA, KE or Nonce missing, or nonce size" : name(message.error()));
+                     message ? "SA, KE or Nonce missing or twice" : name(message.error()));
         refuse(context, arrival.path, header, {{}, {}, NotifyType::invalid_syntax, {}});
         return std::nullopt;
     }

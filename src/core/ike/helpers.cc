@@ -455,44 +455,39 @@ bool World::up() const {
            fit(*ours, *theirs);
 }
 
-namespace {
-
-/// Whether the facts of a side are what its engine has.
-std::string facts_differ(const Side& side) {
+std::string Side::facts_differ() const {
     std::map<EspSpi, IkeSpi> held;
     std::map<IkeSpi, bool> origins;
-    for (const IkeSaSummary& row : side.engine->list()) {
+    for (const IkeSaSummary& row : engine->list()) {
         for (const ChildSummary& child : row.children) {
             if (!held.emplace(child.inbound_spi, row.origin).second) {
-                return side.name + ": Child SA " + hex(child.inbound_spi) + " under two IKE SAs";
+                return name + ": Child SA " + hex(child.inbound_spi) + " under two IKE SAs";
             }
         }
         origins[row.origin] = true;
     }
-    for (const auto& [spi, child] : side.children) {
+    for (const auto& [spi, child] : children) {
         const auto found = held.find(spi);
         if (child.ended != (found == held.end())) {
-            return side.name + ": Child SA " + hex(spi) +
+            return name + ": Child SA " + hex(spi) +
                    (child.ended ? " ended in the store alone" : " lives in the store alone");
         }
         if (!child.ended && found->second != child.ike_spi) {
-            return side.name + ": Child SA " + hex(spi) + " names another endpoint";
+            return name + ": Child SA " + hex(spi) + " names another endpoint";
         }
     }
-    for (const auto& [spi, endpoint] : side.endpoints) {
+    for (const auto& [spi, endpoint] : endpoints) {
         if (endpoint.ended == origins.contains(spi)) {
-            return side.name + ": endpoint " + std::to_string(spi.value()) +
+            return name + ": endpoint " + std::to_string(spi.value()) +
                    (endpoint.ended ? " ended too early" : " outlived its IKE SAs");
         }
     }
     return "";
 }
 
-}  // namespace
-
 std::string World::disagreement() const {
     for (const Side* side : {&customer, &fleet}) {
-        if (const std::string differ = facts_differ(*side); !differ.empty()) {
+        if (const std::string differ = side->facts_differ(); !differ.empty()) {
             return differ;
         }
     }

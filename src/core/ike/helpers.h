@@ -91,6 +91,8 @@ public:
     /// The text of the last event of a kind, "" if there was none.
     [[nodiscard]] std::string text(EventKind kind) const;
     [[nodiscard]] std::string state() const;  // of the only IKE SA, "none", "several"
+    /// How the facts it wrote differ from what its engine has, "" if they don't.
+    [[nodiscard]] std::string facts_differ() const;
 
     std::string name;
     EngineConfig config;

@@ -75,13 +75,16 @@ Expected<OpenedChain, OpenError> read_chain(PayloadType first, Bytes plain, Byte
 
 /// The payload of kind T that ends `datagram`.
 template <class T>
-std::optional<T> last_payload(ByteView datagram) {
+Expected<T, OpenError> last_payload(ByteView datagram) {
     auto message = wire::ike::Message::parse(datagram);
-    if (!message || message->payloads.empty()) {
-        return std::nullopt;
+    if (!message) {
+        return Unexpected{OpenError::bad_outer_chain};
     }
-    T* last = std::get_if<T>(&message->payloads.back().body);
-    return last == nullptr ? std::nullopt : std::optional(std::move(*last));
+    T* last = message->payloads.empty() ? nullptr : std::get_if<T>(&message->payloads.back().body);
+    if (last == nullptr) {
+        return Unexpected{OpenError::no_encrypted_payload};
+    }
+    return std::move(*last);
 }
 
 }  // namespace
@@ -90,6 +93,8 @@ const char* name(OpenError error) {
     switch (error) {
         case OpenError::no_encrypted_payload:
             return "no_encrypted_payload";
+        case OpenError::bad_outer_chain:
+            return "bad_outer_chain";
         case OpenError::too_short:
             return "too_short";
         case OpenError::bad_icv:
@@ -98,6 +103,8 @@ const char* name(OpenError error) {
             return "bad_padding";
         case OpenError::bad_inner_chain:
             return "bad_inner_chain";
+        case OpenError::refused_fragment:
+            return "refused_fragment";
     }
     return "unknown";
 }
@@ -249,7 +256,7 @@ Expected<MessageProtector::Plain, OpenError> MessageProtector::open_body(ByteVie
 Expected<OpenedChain, OpenError> MessageProtector::open(ByteView datagram) {
     auto sk = last_payload<wire::ike::Encrypted>(datagram);
     if (!sk) {
-        return Unexpected{OpenError::no_encrypted_payload};
+        return Unexpected{sk.error()};
     }
     const ByteView aad = datagram.first(datagram.size() - sk->body.size());
     auto plain = open_body(aad, std::move(sk->body));
@@ -263,7 +270,7 @@ Expected<OpenedChain, OpenError> MessageProtector::open(ByteView datagram) {
 Expected<OpenedFragment, OpenError> MessageProtector::open_fragment(ByteView datagram) {
     auto skf = last_payload<wire::ike::EncryptedFragment>(datagram);
     if (!skf) {
-        return Unexpected{OpenError::no_encrypted_payload};
+        return Unexpected{skf.error()};
     }
     const ByteView aad = datagram.first(datagram.size() - skf->body.size());
     auto plain = open_body(aad, std::move(skf->body));
@@ -281,14 +288,17 @@ std::optional<Expected<OpenedChain, OpenError>> Reassembly::add(OpenedFragment f
     // reassembling queue, the receiver MUST discard all received fragments and start the reassembly
     // process over"; a smaller one is of a fragmentation that the peer has given up.
     if (fragment.total > max_fragments || fragment.total < total_) {
-        return std::nullopt;
+        return Unexpected{OpenError::refused_fragment};
     }
     if (fragment.total > total_) {
         *this = Reassembly();
         total_ = fragment.total;
     }
-    if (parts_.contains(fragment.number) || bytes_ + fragment.plain.size() > max_reassembled_size) {
+    if (parts_.contains(fragment.number)) {
         return std::nullopt;
+    }
+    if (bytes_ + fragment.plain.size() > max_reassembled_size) {
+        return Unexpected{OpenError::refused_fragment};
     }
     if (fragment.number == 1) {
         first_ = fragment.first;

@@ -16,10 +16,12 @@ namespace anyswan::ike {
 /// Why a protected message was not accepted.
 enum class OpenError : std::uint8_t {
     no_encrypted_payload,  // doesn't end with the payload asked for (SK or SKF)
+    bad_outer_chain,       // SK or SKF isn't the last payload, or its own fields make no sense
     too_short,             // less than IV and ICV, or not a multiple of the block
     bad_icv,
-    bad_padding,      // Pad Length longer than the plaintext
-    bad_inner_chain,  // authentic, but not a payload chain (or one with SK in it): INVALID_SYNTAX
+    bad_padding,       // Pad Length longer than the plaintext
+    bad_inner_chain,   // authentic, but not a payload chain (or one with SK in it): INVALID_SYNTAX
+    refused_fragment,  // authentic, but of no use to Reassembly
 };
 [[nodiscard]] const char* name(OpenError error);
 
@@ -99,11 +101,13 @@ private:
 };
 
 /// Collects the fragments of one message (RFC 7383 2.6): a higher total replaces a lower one,
-/// duplicates are ignored, and so is what goes beyond max_fragments or max_reassembled_size.
+/// duplicates are ignored; a lower total, and what goes beyond max_fragments or
+/// max_reassembled_size, is refused.
 class Reassembly {
 public:
     /// Takes an authentic fragment of this message (`number` in 1..`total`, checked). The whole
-    /// chain once the last missing one came; nothing before.
+    /// chain once the last missing one came; nothing before. refused_fragment: what came before
+    /// stays.
     [[nodiscard]] std::optional<Expected<OpenedChain, OpenError>> add(OpenedFragment fragment);
     [[nodiscard]] bool empty() const { return parts_.empty(); }
 

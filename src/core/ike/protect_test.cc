@@ -226,7 +226,7 @@ TEST(OpenErrors, NoEncryptedPayload) {
     auto ours = protector(gcm);
     const Bytes plain = Message{some_header(), vendor_of(3)}.emit();
     EXPECT_EQ(error_of(ours.open(plain)), "no_encrypted_payload");
-    EXPECT_EQ(error_of(ours.open({})), "no_encrypted_payload");
+    EXPECT_EQ(error_of(ours.open({})), "bad_outer_chain");
     const auto fragments = ours.seal_fragments(some_header(), vendor_of(300), 200, 1, random);
     EXPECT_EQ(error_of(ours.open(fragments[0])), "no_encrypted_payload");
     const Bytes whole = ours.seal(some_header(), vendor_of(3), 1, random);
@@ -274,6 +274,11 @@ TEST(OpenErrors, BadInnerChain) {
     EXPECT_EQ(error_of(ours.open(ours.seal(some_header(), nested, 1, random))), "bad_inner_chain");
 }
 
+/// Whether a fragment was refused.
+bool refused(const std::optional<Expected<OpenedChain, OpenError>>& added) {
+    return added && !*added && added->error() == OpenError::refused_fragment;
+}
+
 OpenedFragment part(std::uint16_t number, std::uint16_t total, Bytes plain = Bytes(10)) {
     return {PayloadType::vendor_id, number, total, std::move(plain), {}};
 }
@@ -300,7 +305,7 @@ TEST(ReassemblyRules, HigherTotalStartsOver) {
     Reassembly reassembly;
     EXPECT_FALSE(reassembly.add(part(1, 2)));
     EXPECT_FALSE(reassembly.add(part(1, 3, Bytes{0, 0, 0})));
-    EXPECT_FALSE(reassembly.add(part(2, 2))) << "a fragment of the smaller set";
+    EXPECT_TRUE(refused(reassembly.add(part(2, 2)))) << "a fragment of the smaller set";
     EXPECT_FALSE(reassembly.add(part(2, 3, Bytes{5})));
     const auto whole = reassembly.add(part(3, 3, Bytes{7}));
     ASSERT_TRUE(whole);
@@ -322,7 +327,7 @@ TEST(ReassemblyRules, FirstPayloadComesFromFragmentOne) {
 
 TEST(ReassemblyRules, TooManyFragmentsAreIgnored) {
     Reassembly reassembly;
-    EXPECT_FALSE(reassembly.add(part(1, max_fragments + 1)));
+    EXPECT_TRUE(refused(reassembly.add(part(1, max_fragments + 1))));
     EXPECT_TRUE(reassembly.empty());
     EXPECT_FALSE(reassembly.add(part(1, max_fragments)));
     EXPECT_FALSE(reassembly.empty());
@@ -331,7 +336,7 @@ TEST(ReassemblyRules, TooManyFragmentsAreIgnored) {
 TEST(ReassemblyRules, SizeIsBounded) {
     Reassembly reassembly;
     EXPECT_FALSE(reassembly.add(part(1, 3, Bytes(max_reassembled_size))));
-    EXPECT_FALSE(reassembly.add(part(2, 3, Bytes(1))));
+    EXPECT_TRUE(refused(reassembly.add(part(2, 3, Bytes(1)))));
     EXPECT_FALSE(reassembly.add(part(3, 3, Bytes())));
     EXPECT_FALSE(reassembly.add(part(2, 4, Bytes(1)))) << "a new set begins with room";
 }

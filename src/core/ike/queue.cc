@@ -119,6 +119,14 @@ void go_on(Session& session, Context& context, std::vector<Write> writes, Persis
 }
 
 void on_answer(Session& session, Context& context, const Inbound& in) {
+    // RFC 7296 2.21.3: "this error notification is considered fatal in both peers, meaning that the
+    // IKE SA is deleted without needing an explicit Delete payload."
+    if (find_notify(in.payloads, wire::ike::NotifyType::invalid_syntax) != nullptr) {
+        report(context, session, EventKind::peer_refused,
+               "INVALID_SYNTAX by the peer to our " + name(in.header.exchange) +
+                   " request; the IKE SA ends");
+        return end_now(session, context);
+    }
     std::vector<Write> writes = follow_peer(session, in.path);
     auto asked = std::exchange(session.in<Established>().asked, std::nullopt);
     if (asked) {

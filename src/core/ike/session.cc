@@ -2,6 +2,8 @@
 // Dispatch and the common steps of every exchange.
 #include "core/ike/session.h"
 
+#include <set>
+
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
@@ -24,6 +26,8 @@ DropReason drop_reason(OpenError error) {
             return DropReason::unprotected;
         case OpenError::bad_icv:
             return DropReason::bad_icv;
+        case OpenError::refused_fragment:
+            return DropReason::refused_fragment;
         default:
             return DropReason::malformed_encrypted;
     }
@@ -73,15 +77,13 @@ void refuse_critical(Session& session, Context& context, const Inbound& in, Payl
            "UNSUPPORTED_CRITICAL_PAYLOAD: " + name(in.header.exchange) +
                " request has a critical payload of unknown type " + name(type));
     const Bytes data{static_cast<std::uint8_t>(type)};
-    std::vector<Write> writes;
-    Persist persist = Persist::claim;
+    // The store never heard of a session that isn't established.
+    Persist persist = established(session) != nullptr ? Persist::claim : Persist::nothing;
     if (session.is<HalfOpen>()) {
-        Ending ending = end(session, context);
-        persist = ending.persist;
+        persist = end(session, context).persist;
     }
     respond(session, context, in,
-            {{Notify{{}, {}, NotifyType::unsupported_critical_payload, data}}}, std::move(writes),
-            persist);
+            {{Notify{{}, {}, NotifyType::unsupported_critical_payload, data}}}, {}, persist);
 }
 
 Inbound inbound_of(const Arrival& arrival, OpenedChain chain) {
@@ -96,6 +98,9 @@ Inbound inbound_of(const Arrival& arrival, OpenedChain chain) {
 void dispatch_request(Session& session, Context& context, const Inbound& in) {
     if (const auto type = unknown_critical(in.payloads)) {
         return refuse_critical(session, context, in, *type);
+    }
+    if (const auto type = repeated(in.payloads)) {
+        return refuse_syntax(session, context, in, "has two payloads " + name(*type));
     }
     const bool established = session.is<Established>() || session.is<Deleting>();
     switch (in.header.exchange) {
@@ -190,6 +195,10 @@ void receive_response(Session& session, Context& context, const Arrival& arrival
         }
         in = inbound_of(arrival, std::move(**opened));
         rekey_ike::heard(session, context);
+        // RFC 7296 2.5: "the message MUST be rejected".
+        if (unknown_critical(in.payloads) || repeated(in.payloads)) {
+            in.payloads.clear();
+        }
     }
     dispatch_response(session, context, in);
 }
@@ -236,6 +245,31 @@ std::optional<PayloadType> unknown_critical(const std::vector<Payload>& payloads
     for (const Payload& payload : payloads) {
         if (payload.critical && std::holds_alternative<wire::ike::UnknownPayload>(payload.body)) {
             return payload.type();
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<PayloadType> repeated(const std::vector<Payload>& payloads) {
+    std::set<PayloadType> seen;
+    for (const Payload& payload : payloads) {
+        switch (payload.type()) {
+            case PayloadType::security_association:
+            case PayloadType::key_exchange:
+            case PayloadType::id_initiator:
+            case PayloadType::id_responder:
+            case PayloadType::authentication:
+            case PayloadType::nonce:
+            case PayloadType::ts_initiator:
+            case PayloadType::ts_responder:
+            case PayloadType::configuration:
+            case PayloadType::eap:
+                if (!seen.insert(payload.type()).second) {
+                    return payload.type();
+                }
+                break;
+            default:
+                break;
         }
     }
     return std::nullopt;

@@ -98,6 +98,11 @@ void become(Session& session, S next) {
 [[nodiscard]] std::optional<wire::ike::PayloadType> unknown_critical(
     const std::vector<wire::ike::Payload>& payloads);
 
+/// The type of a payload that occurs twice and may occur once: in none of the exchanges of RFC 7296
+/// 1.2 to 1.4 and 2.16 may these, and which of the two is meant would be a guess.
+[[nodiscard]] std::optional<wire::ike::PayloadType> repeated(
+    const std::vector<wire::ike::Payload>& payloads);
+
 /// Whether an action changes what a successor must know.
 enum class Persist : std::uint8_t { nothing, claim };
 

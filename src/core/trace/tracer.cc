@@ -146,7 +146,9 @@ std::vector<std::string> Tracer::fragment_lines(Sa& sa, const wire::ike::Header&
     if (!whole) {
         return {};
     }
-    reassembly = {};
+    if (*whole || whole->error() != ike::OpenError::refused_fragment) {
+        reassembly = {};
+    }
     return inner_lines(*whole);
 }
 

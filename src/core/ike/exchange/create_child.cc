@@ -270,11 +270,11 @@ void start_over(Session& session, Established& sa, EspSpi gone, std::vector<Writ
 }
 
 void on_refusal(Session& session, Context& context, in_flight::CreateChild& asked,
-                const Notify* error, std::vector<Write>& writes) {
+                const Notify& error, std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
-    const NotifyType type = error != nullptr ? error->type : NotifyType::invalid_syntax;
+    const NotifyType type = error.type;
     if (type == NotifyType::invalid_ke_payload &&
-        retry_with_group(session, context, asked, *error)) {
+        retry_with_group(session, context, asked, error)) {
         return;
     }
     const bool rekey = asked.replaces != EspSpi{};
@@ -289,8 +289,7 @@ void on_refusal(Session& session, Context& context, in_flight::CreateChild& aske
         return put_off(session, context, std::move(asked.wish));
     }
     report(context, session, EventKind::peer_refused,
-           (error != nullptr ? name(type) : std::string("nothing usable")) +
-               " by the peer to our " +
+           name(type) + " by the peer to our " +
                (rekey ? "rekey of Child SA " + hex(asked.replaces) : "request for a Child SA"));
     if (type == NotifyType::child_sa_not_found) {
         return start_over(session, sa, asked.replaces, writes);
@@ -405,11 +404,14 @@ Started start(Session& session, Context& context, const task::RekeyChild& task, 
 void finish(Session& session, Context& context, const Inbound& in, in_flight::CreateChild& asked,
             std::vector<Write>& writes) {
     const auto answer = ChildPayloads::of(in.payloads);
-    if (!answer) {
-        return on_refusal(session, context, asked, first_error(in.payloads), writes);
+    const Notify* error = first_error(in.payloads);
+    if (!answer && error != nullptr) {
+        return on_refusal(session, context, asked, *error, writes);
     }
     const auto* nonce = find_nonce(in.payloads);
-    auto child = read_answer(session, context, asked, *answer, nonce);
+    auto child = answer ? read_answer(session, context, asked, *answer, nonce)
+                        : Expected<sa::ChildSaRecord, std::string>(
+                              Unexpected{std::string("no SA or TS payload, and no error")});
     if (!child) {
         // The peer has made one nevertheless: it must go there too.
         report(context, session, EventKind::peer_refused,

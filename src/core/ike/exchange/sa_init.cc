@@ -103,6 +103,15 @@ std::optional<Chosen<IkeSuite>> choose_for(const std::vector<const sa::TunnelRec
     return choose(preferred, offered);
 }
 
+/// The proposals that can be accepted at all. RFC 7296 3.3.1: "For an initial IKE SA negotiation,
+/// this field [SPI Size] MUST be zero".
+wire::ike::SecurityAssociation acceptable(const std::vector<Payload>& payloads,
+                                          const wire::ike::SecurityAssociation& offered) {
+    auto rest = supports_intermediate(payloads) ? offered : without_additional(offered);
+    std::erase_if(rest.proposals, [](const auto& proposal) { return !proposal.spi.empty(); });
+    return rest;
+}
+
 void refuse_proposals(Context& context, Front& front, const Arrival& arrival,
                       const wire::ike::SecurityAssociation& offered,
                       const std::vector<const sa::TunnelRecord*>& tunnels) {
@@ -284,7 +293,7 @@ Expected<Completed, std::string> complete(const InitSent& state, const sa::Tunne
                                           const Message& response) {
     const auto found = InitPayloads::of(response);
     if (!found || response.header.responder_spi == IkeSpi(0)) {
-        return Unexpected{std::string("SA, KE, Nonce or responder SPI missing")};
+        return Unexpected{std::string("SA, KE, Nonce or responder SPI missing, or twice")};
     }
     const auto suite = accepted(usable(tunnel), *found->sa);
     if (!suite) {
@@ -331,8 +340,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
                                 const Message& message, IkeSpi our_spi) {
     const InitPayloads in = *InitPayloads::of(message);
     const auto tunnels = context.tunnels.by_address(arrival.path.remote.address);
-    const auto chosen = choose_for(
-        tunnels, supports_intermediate(message.payloads) ? *in.sa : without_additional(*in.sa));
+    const auto chosen = choose_for(tunnels, acceptable(message.payloads, *in.sa));
     if (!chosen) {
         refuse_proposals(context, front, arrival, *in.sa, tunnels);
         return nullptr;
