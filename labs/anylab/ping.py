@@ -4,6 +4,7 @@
 import re
 import signal
 import subprocess
+import tempfile
 
 from .lab import LabError
 
@@ -16,11 +17,16 @@ class Ping:
                  "-W", "2", target]
         if dont_fragment:
             words += ["-M", "do"]
-        self.process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        # A file: a full pipe would make ping stop after a thousand lines.
+        self.output = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(words, stdout=self.output, stderr=subprocess.STDOUT)
 
     def finish(self):
         self.process.send_signal(signal.SIGINT)
-        out, _ = self.process.communicate(timeout=20)
+        self.process.wait(timeout=20)
+        self.output.seek(0)
+        out = self.output.read()
+        self.output.close()
         found = re.search(r"(\d+) packets transmitted, (\d+) received", out)
         if not found:
             raise LabError(f"ping gave no figures:\n{out}")

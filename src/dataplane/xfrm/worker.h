@@ -89,6 +89,8 @@ private:
     void refused(const std::vector<Refusal>& refusals);
     void update_routes(std::span<const std::uint32_t> numbers);
     void update_route(const Domain& domain, const IpPrefix& prefix);
+    [[nodiscard]] net::KernelRoute tunnel_route(const IpPrefix& prefix, std::uint32_t table,
+                                                std::uint32_t if_id) const;
     [[nodiscard]] bool carries(const Tunnel& tunnel) const;
     void release_waiting(Tunnel& tunnel);
 

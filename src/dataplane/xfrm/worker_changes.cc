@@ -322,8 +322,7 @@ void Worker::on(const Settled& /*change*/) {
         const Tunnel* tunnel = model_.find_number(if_id);
         const bool known = tunnel != nullptr && tunnel->prefixes.contains(key.second) &&
                            (key.first == tunnel->domain->table || key.first == net::main_table);
-        if (!known && netlink_.remove_route({key.second, interface_index_, key.first, 1000,
-                                             own_route_protocol, if_id})) {
+        if (!known && netlink_.remove_route(tunnel_route(key.second, key.first, if_id))) {
             routes_.erase(key);
         }
     }

@@ -10,9 +10,20 @@ namespace {
 
 /// Tunnels of one round of netlink: a bound for memory, and for how long packets wait for us.
 constexpr std::size_t tunnels_at_once = 512;
-constexpr std::uint32_t tunnel_route_metric = 1000;
 
 }  // namespace
+
+/// Below the TUN routes' metric, always the same for a prefix, and not the same for all: Linux
+/// keeps what routes have in common hashed by interface and metric, but not by tunnel, and walks
+/// the whole chain for each new IPv4 route.
+net::KernelRoute Worker::tunnel_route(const IpPrefix& prefix, std::uint32_t table,
+                                      std::uint32_t if_id) const {
+    std::uint32_t hash = prefix.length;
+    for (const std::uint8_t byte : prefix.address.bytes()) {
+        hash = (hash ^ byte) * 16777619U;  // FNV-1; the same over restarts
+    }
+    return {prefix, interface_index_, table, 1000 + hash % 997, own_route_protocol, if_id};
+}
 
 void Worker::reconcile() {
     // A refusal changes what is wanted, so there may be a second round; it refuses less.
@@ -111,12 +122,7 @@ void Worker::update_route(const Domain& domain, const IpPrefix& prefix) {
         if (present == wanted) {
             continue;
         }
-        const net::KernelRoute route{prefix,
-                                     interface_index_,
-                                     table,
-                                     tunnel_route_metric,
-                                     own_route_protocol,
-                                     wanted == 0 ? present : wanted};
+        const net::KernelRoute route = tunnel_route(prefix, table, wanted == 0 ? present : wanted);
         const Status done =
             wanted == 0 ? netlink_.remove_route(route) : netlink_.replace_route(route);
         account_failed(domain.account, done);
