@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a payload chain, the first byte as its first type; with the texts that go to logs.
 #include "core/wire/ike/message.h"
+#include "targets.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int anyswan::fuzz::fuzz_chain(const std::uint8_t* data, std::size_t size) {
     using namespace anyswan;
     using namespace anyswan::wire::ike;
     if (size == 0) {

@@ -5,6 +5,7 @@
 
 #include "core/esp/inbound_sa.h"
 #include "core/wire/esp/esp.h"
+#include "targets.h"
 
 namespace {
 
@@ -69,7 +70,7 @@ Bytes seal_text(const sa::ChildSaRecord& record, std::uint32_t number, ByteView 
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int anyswan::fuzz::fuzz_esp(const std::uint8_t* data, std::size_t size) {
     if (size < 2 || size > 4096) {
         return 0;
     }

@@ -5,6 +5,7 @@
 #include "core/wire/ip/checksum.h"
 #include "core/wire/ip/compose.h"
 #include "core/wire/ip/too_big.h"
+#include "targets.h"
 
 namespace {
 
@@ -33,7 +34,7 @@ void check_changes(Bytes packet, IpView view) {
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int anyswan::fuzz::fuzz_ip(const std::uint8_t* data, std::size_t size) {
     const ByteView packet(data, size);
     const auto view = parse_ip(packet);
     if (!view) {

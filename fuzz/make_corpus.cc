@@ -3,6 +3,7 @@
 // plaintexts, IKE's and ESP's.
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "fixed_keys.h"
@@ -44,6 +45,29 @@ Bytes fragments_of(std::uint8_t first, ByteView plain) {
     return std::move(out).take();
 }
 
+/// A script (core/ike/conformance/script.cc): two sides with an IKE SA, and one says what stands in
+/// a captured message. Its payloads are cut at what a script can hold.
+Bytes said(const std::string& exchange, std::uint8_t first, ByteView plain) {
+    constexpr std::size_t body_max = 127;
+    const std::uint8_t number = exchange == "IKE_AUTH"          ? 35
+                                : exchange == "CREATE_CHILD_SA" ? 36
+                                                                : 37;
+    Writer payloads;
+    std::uint8_t count = 0;
+    for (std::uint8_t type = first; type != 0; ++count) {
+        const std::size_t length = load_u16(plain.subspan(2));
+        const ByteView body = plain.first(length).subspan(4);
+        const ByteView kept = body.first(std::min(body.size(), body_max));
+        payloads.u8(static_cast<std::uint8_t>(type - 33));
+        payloads.u8(static_cast<std::uint8_t>(kept.size()));
+        payloads.append(kept);
+        type = plain[0];
+        plain = plain.subspan(length);
+    }
+    return concat({Bytes{0xc0, 10, 0, 0x08, static_cast<std::uint8_t>(number - 34), 2, count},
+                   payloads.view()});
+}
+
 struct Corpora {
     explicit Corpora(const std::filesystem::path& out)
         : message(out / "message"),
@@ -51,9 +75,29 @@ struct Corpora {
           open(out / "open"),
           reassembly(out / "reassembly"),
           ip(out / "ip"),
-          esp(out / "esp") {}
-    Corpus message, chain, open, reassembly, ip, esp;
+          esp(out / "esp"),
+          pcap(out / "pcap"),
+          session(out / "session"),
+          x509(out / "x509") {}
+    Corpus message, chain, open, reassembly, ip, esp, pcap, session, x509;
 
+    void add_certificates(wire::ike::PayloadType first, ByteView plain) {
+        const auto payloads = wire::ike::parse_chain(first, plain);
+        check(payloads.has_value(), "a captured chain of payloads");
+        for (const wire::ike::Payload& payload : *payloads) {
+            if (const auto* found = std::get_if<wire::ike::Certificate>(&payload.body)) {
+                x509.add(concat({Bytes{0}, found->data}));
+            }
+            if (const auto* id = std::get_if<wire::ike::IdInitiator>(&payload.body)) {
+                x509.add(concat({Bytes{5}, id->data, id->data}));
+            }
+        }
+    }
+    void add_capture(const std::filesystem::path& path) {
+        std::ifstream file(path, std::ios::binary);
+        const Bytes bytes{std::istreambuf_iterator<char>(file), {}};
+        pcap.add(bytes);
+    }
     void add_event(const nlohmann::json& event) {
         if (event.contains("wire") && event["wire"].is_string()) {
             message.add(*from_hex(event["wire"].get<std::string>()));
@@ -71,6 +115,8 @@ struct Corpora {
         const auto first = event["first_payload"].get<std::uint8_t>();
         const Bytes plain = *from_hex(event["plain"].get<std::string>());
         chain.add(concat({Bytes{first}, plain}));
+        add_certificates(wire::ike::PayloadType(first), plain);
+        session.add(said(event["exchange"].get<std::string>(), first, plain));
         reassembly.add(fragments_of(first, plain));
         for (const std::uint8_t choice : {std::uint8_t{0}, std::uint8_t{1}}) {
             const Bytes iv(choice == 0 ? 8 : 16);
@@ -93,6 +139,7 @@ int main(int argc, char** argv) {
         if (!folder.is_directory()) {
             continue;
         }
+        corpora.add_capture(folder.path() / "capture.pcap");
         std::ifstream file(folder.path() / "vector.json");
         const auto vector = nlohmann::json::parse(file);
         for (const auto& event : vector.at("events")) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any bytes as a datagram: what parses, survives the wire.
 #include "core/wire/ike/message.h"
+#include "targets.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int anyswan::fuzz::fuzz_message(const std::uint8_t* data, std::size_t size) {
     using namespace anyswan;
     const auto message = wire::ike::Message::parse(ByteView(data, size));
     if (message) {

@@ -2,8 +2,9 @@
 // Any bytes as a protected datagram, and as what an authentic peer may put inside one: plaintext of
 // any form, with any padding.
 #include "fixed_keys.h"
+#include "targets.h"
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int anyswan::fuzz::fuzz_open(const std::uint8_t* data, std::size_t size) {
     using namespace anyswan;
     if (size < 2) {
         return 0;

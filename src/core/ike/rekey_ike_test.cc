@@ -274,6 +274,18 @@ TEST_P(IkeRekey, AnHeirThatWasSpokenToEndsTheEstate) {
     EXPECT_TRUE(second.endpoints.begin()->second.ended);
 }
 
+TEST_P(IkeRekey, AnHeirThatIsEndedBeforeAWordOnItTakesTheEstateAlong) {
+    // The old one is given up first, and the heir was told to go by then.
+    world.rekey_ike(first);
+    world.deliver_from(first);
+    world.cut = true;
+    world.tell(second, Terminate{{"acme", "hq"}});
+    world.wait(300s);
+    EXPECT_EQ(second.state(), "none");
+    EXPECT_EQ(second.live_children(), 0U);
+    EXPECT_TRUE(second.endpoints.begin()->second.ended);
+}
+
 // Re-authentication by the peer, make before break: a second IKE SA of the same tunnel.
 
 TEST_P(IkeRekey, ThePeerReauthenticates) {

@@ -379,7 +379,12 @@ void bequeath(Session& session, Context& context, std::vector<Write>& writes) {
             hand_over(session, *heir, context);
         }
     } else {
-        heir = living(context, established(session)->successor);
+        // Also one that has been told to go: it ends later, and the estate with it.
+        const IkeSpi successor = established(session)->successor;
+        heir = successor == IkeSpi{} ? nullptr : context.sessions.find(successor);
+        if (heir != nullptr && established(*heir) == nullptr) {
+            heir = nullptr;
+        }
     }
     if (heir != nullptr && heir->heir_of == session.our_spi) {
         heir->heir_of = IkeSpi{};
