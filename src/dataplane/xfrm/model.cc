@@ -159,6 +159,7 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     made->remote = change.remote;
     made->first_remote = change.remote;
     made->udp_encapsulation = change.udp_encapsulation;
+    made->behind_nat = change.behind_nat;
     made->in_algorithms = std::move(*in);
     made->out_algorithms = std::move(*out);
     made->out_selectors = std::move(*outward);
