@@ -36,6 +36,7 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
     message.set_initiate(record.initiate);
+    message.set_childless(record.childless);
     message.set_ended(record.ended);
 }
 
@@ -47,6 +48,7 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
+    record.childless = message.childless();
     record.ended = message.ended();
     // Suites of a later release are kept as numbers: negotiation passes over what it can't run.
     return get(message.id(), record.id) && get(message.local_id(), record.local_id) &&
@@ -242,6 +244,7 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     message.set_successor(record.successor.value());
     message.set_heir_of(record.heir_of.value());
     message.set_fragmentation(record.fragmentation);
+    put_list(record.pending, *message.mutable_pending());
 }
 
 /// The numbers, which need no judging.
@@ -269,7 +272,8 @@ bool read(const v1::IkeSa& message, IkeSaRecord& record) {
         !get(message.peer_id(), record.peer_id) || !get(message.suite(), record.suite) ||
         !get_keys(message, record) || !get(message.local(), record.local) ||
         !get(message.remote(), record.remote) || !get_edge_id(message.owner(), record.owner) ||
-        !get_datagrams(message.last_response(), record.last_response)) {
+        !get_datagrams(message.last_response(), record.last_response) ||
+        !get_list(message.pending(), record.pending)) {
         return false;
     }
     if (message.has_request() && !get(message.request(), record.request.emplace())) {

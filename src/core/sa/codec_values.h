@@ -18,6 +18,7 @@ class Endpoint;
 class EspSuite;
 class Identification;
 class IkeSuite;
+class PendingSa;
 class Prefix;
 class RequestInFlight;
 class TrafficSelector;
@@ -71,6 +72,8 @@ void put(const ChildKeys& value, v1::ChildKeys& message);
 [[nodiscard]] bool get(const v1::ChildKeys& message, ChildKeys& value);
 void put(const Credentials& value, v1::Credentials& message);
 [[nodiscard]] bool get(const v1::Credentials& message, Credentials& value);
+void put(const PendingSa& value, v1::PendingSa& message);
+[[nodiscard]] bool get(const v1::PendingSa& message, PendingSa& value);
 void put(const RequestInFlight& value, v1::RequestInFlight& message);
 [[nodiscard]] bool get(const v1::RequestInFlight& message, RequestInFlight& value);
 

@@ -69,6 +69,7 @@ TunnelRecord TunnelRecord::clone() const {
         .dpd_s = dpd_s,
         .replay_window = replay_window,
         .initiate = initiate,
+        .childless = childless,
         .ended = ended,
     };
 }
@@ -100,7 +101,26 @@ ChildSaRecord ChildSaRecord::clone() const {
     };
 }
 
+PendingSa PendingSa::clone() const {
+    return {agreement, replaces, nonce_i, nonce_r, first.clone(), additional.clone(), done, link};
+}
+
+RequestInFlight RequestInFlight::clone() const {
+    return {message_id,
+            datagrams,
+            seed.clone(),
+            rival,
+            rival_nonce,
+            gone,
+            pending ? std::optional(pending->clone()) : std::nullopt};
+}
+
 IkeSaRecord IkeSaRecord::clone() const {
+    std::vector<PendingSa> pending_copy;
+    pending_copy.reserve(pending.size());
+    for (const PendingSa& one : pending) {
+        pending_copy.push_back(one.clone());
+    }
     return {
         .our_spi = our_spi,
         .peer_spi = peer_spi,
@@ -132,6 +152,7 @@ IkeSaRecord IkeSaRecord::clone() const {
         .successor = successor,
         .heir_of = heir_of,
         .fragmentation = fragmentation,
+        .pending = std::move(pending_copy),
     };
 }
 
