@@ -84,7 +84,8 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"child_lifetime_packets", tunnel.child_lifetime_packets},
             {"ike_lifetime_s", tunnel.ike_lifetime_s},
             {"dpd_s", tunnel.dpd_s},
-            {"replay_window", tunnel.replay_window}};
+            {"replay_window", tunnel.replay_window},
+            {"childless", tunnel.childless}};
 }
 
 Json to_json(const edge::ChildRow& row) {
