@@ -53,6 +53,7 @@ class OpenIkedPeer(Peer):
         "auth-ed25519": "has no Ed25519",
         "auth-rsa-pss": "signs with RSA PKCS#1 v1.5",
         "ppk": "has no PPK",
+        "redirect": "has no REDIRECT",
         "childless": "has no childless IKE SAs",
         "children": "makes one Child SA for a policy",
         "cookie-by-peer": "asks for a COOKIE only under load",

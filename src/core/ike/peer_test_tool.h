@@ -24,9 +24,9 @@ public:
     }
     [[nodiscard]] Bytes response(wire::ike::ExchangeType exchange, MessageId id,
                                  const std::vector<wire::ike::Payload>& payloads) {
-        wire::ike::Header made = header(exchange, id);
-        made.response = true;
-        return ours_.seal(made, payloads, next_iv_++, random_);
+        wire::ike::Header head = header(exchange, id);
+        head.response = true;
+        return ours_.seal(head, payloads, next_iv_++, random_);
     }
     /// `plain` is taken as it is for the inside of SK.
     [[nodiscard]] Bytes raw_request(wire::ike::ExchangeType exchange, MessageId id,

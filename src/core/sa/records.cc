@@ -69,6 +69,9 @@ TunnelRecord TunnelRecord::clone() const {
         .dpd_s = dpd_s,
         .replay_window = replay_window,
         .initiate = initiate,
+        .mobike = mobike,
+        .mobike_check = mobike_check,
+        .follow_redirects = follow_redirects,
         .childless = childless,
         .ended = ended,
     };
@@ -112,7 +115,8 @@ RequestInFlight RequestInFlight::clone() const {
             rival,
             rival_nonce,
             gone,
-            pending ? std::optional(pending->clone()) : std::nullopt};
+            pending ? std::optional(pending->clone()) : std::nullopt,
+            path};
 }
 
 IkeSaRecord IkeSaRecord::clone() const {
@@ -152,6 +156,9 @@ IkeSaRecord IkeSaRecord::clone() const {
         .successor = successor,
         .heir_of = heir_of,
         .fragmentation = fragmentation,
+        .nat = nat,
+        .mobility = mobility,
+        .redirect_supported = redirect_supported,
         .pending = std::move(pending_copy),
     };
 }
