@@ -323,8 +323,9 @@ void Engine::Impl::on_init_request(Context& context, const Arrival& arrival) {
     if (!message) {
         return;
     }
-    if (const auto away =
-            redirect_all ? redirect::answer_init(*message, *redirect_all) : std::nullopt) {
+    if (const auto away = redirect_all ? redirect::answer_init(*message, arrival.path.local.address,
+                                                               *redirect_all)
+                                       : std::nullopt) {
         context.drop(DropReason::redirected, arrival.path.remote, text_of(*redirect_all));
         front.refuse(context, arrival.path, header, *away);
         return;

@@ -116,6 +116,14 @@ TEST_F(Redirects, OneThatComesFromThereIsServed) {
     world.tell(world.customer, Terminate{acme});
 }
 
+TEST_F(Redirects, OneThatIsThereAlreadyIsServed) {
+    const Gateway here(*IpAddress::parse("192.0.2.1"));
+    world.tell(world.fleet, RedirectNew{std::nullopt, here});
+    world.tell(world.fleet, RedirectNew{acme, here});
+    EXPECT_TRUE(initiate().empty());
+    EXPECT_TRUE(world.up());
+}
+
 TEST_F(Redirects, OneThatComesFromAnotherGatewayIsSentOn) {
     world.tell(world.fleet, RedirectNew{std::nullopt, elsewhere});
     expect_sent_away(initiate(*IpAddress::parse("192.0.2.55")));

@@ -79,7 +79,8 @@ bool supported(const std::vector<Payload>& payloads) {
            find_notify(payloads, NotifyType::redirected_from) != nullptr;
 }
 
-std::optional<Notify> answer_init(const Message& request, const Gateway& to) {
+std::optional<Notify> answer_init(const Message& request, const IpAddress& local,
+                                  const Gateway& to) {
     // RFC 5685 3: "If the IKE_SA_INIT request did not indicate support for the redirect mechanism,
     // the responder MUST NOT send the REDIRECT payload".
     if (!supported(request.payloads)) {
@@ -87,16 +88,17 @@ std::optional<Notify> answer_init(const Message& request, const Gateway& to) {
     }
     const Notify* from = find_notify(request.payloads, NotifyType::redirected_from);
     const auto words = from != nullptr ? read_redirect(from->data) : std::nullopt;
-    if (words && words->gateway == to) {
-        return std::nullopt;  // that one has just sent it here
+    if ((words && words->gateway == to) || to == Gateway(local)) {
+        return std::nullopt;
     }
     return redirect_notify(to, Message::find_in<Nonce>(request.payloads)->data);
 }
 
 const Gateway* wanted(const Session& session, const Context& context) {
     const auto found = context.redirects.find(*session.tunnel);
-    return session.redirect_supported && found != context.redirects.end() ? &found->second
-                                                                          : nullptr;
+    const bool away = session.redirect_supported && found != context.redirects.end() &&
+                      found->second != Gateway(session.path.local.address);
+    return away ? &found->second : nullptr;
 }
 
 void await_departure(Session& session, Context& context, const Gateway& to) {

@@ -18,8 +18,9 @@ void on_init_response(Session& session, Context& context, const Arrival& arrival
 /// Responder: whether the IKE_SA_INIT request allows to send its peer elsewhere.
 [[nodiscard]] bool supported(const std::vector<wire::ike::Payload>& payloads);
 /// The refusal that sends this IKE_SA_INIT request to `to`; nothing if its peer can't be sent, or
-/// comes from there.
+/// was sent here from there, or is there already.
 [[nodiscard]] std::optional<wire::ike::Notify> answer_init(const wire::ike::Message& request,
+                                                           const IpAddress& local,
                                                            const Gateway& to);
 /// IKE_AUTH, responder: where the peer of this tunnel is to be sent instead of a Child SA.
 [[nodiscard]] const Gateway* wanted(const Session& session, const Context& context);
