@@ -87,7 +87,8 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"mobike", tunnel.mobike},
             {"mobike_check", tunnel.mobike_check},
             {"follow_redirects", tunnel.follow_redirects},
-            {"replay_window", tunnel.replay_window}};
+            {"replay_window", tunnel.replay_window},
+            {"childless", tunnel.childless}};
 }
 
 Json to_json(const edge::ChildRow& row) {

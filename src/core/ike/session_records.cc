@@ -7,6 +7,7 @@
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
+#include "core/ike/pending.h"
 #include "core/ike/queue.h"
 
 namespace anyswan::ike {
@@ -94,6 +95,35 @@ std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
     return create;
 }
 
+/// Our IKE_FOLLOWUP_KE in flight, likewise.
+std::optional<InFlight> resume_followup(const sa::RequestInFlight& request,
+                                        const std::vector<Payload>& payloads) {
+    const auto* ke = wire::ike::Message::find_in<wire::ike::KeyExchange>(payloads);
+    if (!request.pending || !can_go_on(*request.pending) || ke == nullptr ||
+        ke->method != methods_left(*request.pending).front()) {
+        return std::nullopt;
+    }
+    in_flight::Offer ours = remake_offer(request.seed.clone(), ke->method);
+    if (!equal(ours.key_exchange->public_value(), ke->data)) {
+        return std::nullopt;
+    }
+    sa::PendingSa pending = request.pending->clone();
+    if (const auto* ike = std::get_if<sa::IkeAgreement>(&pending.agreement)) {
+        const IkeSpi our_spi = ike->our_spi;
+        return in_flight::RekeyIke{
+            {task::RekeyIke{}}, our_spi, std::move(ours), rival_of(request), std::move(pending)};
+    }
+    const EspSpi inbound = std::get<sa::ChildAgreement>(pending.agreement).inbound_spi;
+    in_flight::CreateChild create{
+        {task::NewChild{}}, pending.replaces, inbound, std::move(ours), rival_of(request)};
+    if (create.replaces != EspSpi{}) {
+        create.wish.task = task::RekeyChild{create.replaces};
+    }
+    create.gone = request.gone;
+    create.pending = std::move(pending);
+    return create;
+}
+
 /// What an INFORMATIONAL of ours in flight is about; nothing: the end of the IKE SA.
 std::optional<InFlight> resume_informational(const std::vector<Payload>& payloads) {
     if (const auto* away = find_notify(payloads, wire::ike::NotifyType::redirect)) {
@@ -134,6 +164,8 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
     Established& sa = session.in<Established>();
     if (view->header.exchange == wire::ike::ExchangeType::create_child_sa) {
         sa.asked = resume_create(request, chain->payloads);
+    } else if (view->header.exchange == wire::ike::ExchangeType::ike_followup_ke) {
+        sa.asked = resume_followup(request, chain->payloads);
     } else if (auto mobile = mobike::resume(request, chain->payloads)) {
         sa.asked = std::move(mobile);
     } else if (auto asked = resume_informational(chain->payloads)) {
@@ -147,12 +179,14 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
 /// The request in flight for the claim, with what an adopter needs to understand its answer.
 sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Established& sa) {
     sa::RequestInFlight request{outstanding.id, outstanding.datagrams};
-    const auto put = [&request](const in_flight::Offer& ours,
-                                const std::optional<in_flight::Rival>& rival) {
-        request.seed = ours.seed.clone();
-        if (rival) {
-            request.rival = rival->spi;
-            request.rival_nonce = rival->lowest_nonce;
+    const auto put = [&request](const auto& asked) {
+        request.seed = asked.ours.seed.clone();
+        if (asked.rival) {
+            request.rival = asked.rival->spi;
+            request.rival_nonce = asked.rival->lowest_nonce;
+        }
+        if (asked.pending) {
+            request.pending = asked.pending->clone();
         }
     };
     if (!sa.asked) {
@@ -160,9 +194,9 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
     }
     if (const auto* create = std::get_if<in_flight::CreateChild>(&*sa.asked)) {
         request.gone = create->gone;
-        put(create->ours, create->rival);
+        put(*create);
     } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
-        put(rekey->ours, rekey->rival);
+        put(*rekey);
     } else if (const auto* update = std::get_if<in_flight::UpdateAddresses>(&*sa.asked)) {
         request.path = {update->path.local, update->path.remote};
     } else if (const auto* check = std::get_if<in_flight::CheckPath>(&*sa.asked)) {
@@ -213,6 +247,9 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
         }
         if (const auto& request = session.window.outstanding()) {
             record.request = request_of(*request, *sa);
+        }
+        for (const Awaited& awaited : sa->awaited) {
+            record.pending.push_back(awaited.pending.clone());
         }
     } else {
         check(session.is<Ended>(), "a claim is of an authenticated IKE SA");
@@ -275,7 +312,8 @@ IkeSaSummary summary_of(const Session& session) {
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||
-                   wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{});
+                   wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{}) ||
+                   peer_rekeys_ike(*sa);
     if (session.is<Established>() && sa->successor != IkeSpi{}) {
         row.state = "rekeyed";
     }
@@ -283,6 +321,7 @@ IkeSaSummary summary_of(const Session& session) {
         row.children.push_back({child.inbound_spi, child.expires_at,
                                 is_replaced(*sa, child.inbound_spi) ||
                                     wanted(session, task::RekeyChild{child.inbound_spi}) ||
+                                    peer_rekeys_child(*sa, child.inbound_spi) ||
                                     is_deleting(*sa, child.inbound_spi)});
     }
     return row;
@@ -311,6 +350,12 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
         Established{record.peer_id, children_of(record, adopt.children), record.established_at};
     session.in<Established>().successor = record.successor;
     session.in<Established>().retire_at = now.instant + retire_after;
+    for (sa::PendingSa& pending : record.pending) {
+        if (can_go_on(pending)) {
+            session.in<Established>().awaited.push_back(
+                {std::move(pending), now.instant + followup_timeout});
+        }
+    }
     session.channel.emplace(Channel::Setup{record.suite, take_keys(record), record.we_initiated,
                                            record.epoch, record.next_iv});
     if (record.request) {

@@ -36,6 +36,7 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
     message.set_initiate(record.initiate);
+    message.set_childless(record.childless);
     message.set_mobike(record.mobike);
     message.set_mobike_unchecked(!record.mobike_check);
     message.set_follow_redirects(record.follow_redirects);
@@ -50,6 +51,7 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
+    record.childless = message.childless();
     record.mobike = message.mobike();
     record.mobike_check = !message.mobike_unchecked();
     record.follow_redirects = message.follow_redirects();
@@ -250,6 +252,7 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     message.set_successor(record.successor.value());
     message.set_heir_of(record.heir_of.value());
     message.set_fragmentation(record.fragmentation);
+    put_list(record.pending, *message.mutable_pending());
     if (record.nat) {
         put(*record.nat, *message.mutable_nat());
     }
@@ -289,7 +292,7 @@ bool read(const v1::IkeSa& message, IkeSaRecord& record) {
         !get_keys(message, record) || !get(message.local(), record.local) ||
         !get(message.remote(), record.remote) || !get_edge_id(message.owner(), record.owner) ||
         !get_datagrams(message.last_response(), record.last_response) ||
-        !get(message.mobility(), record.mobility)) {
+        !get_list(message.pending(), record.pending) || !get(message.mobility(), record.mobility)) {
         return false;
     }
     if (message.has_request() && !get(message.request(), record.request.emplace())) {

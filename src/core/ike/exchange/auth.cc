@@ -5,6 +5,9 @@
 //   HDR, SK {IDi, [CERT+], [N(INITIAL_CONTACT)], [CERTREQ], [IDr], AUTH, [N(PPK_IDENTITY)],
 //            [N(NO_PPK_AUTH)], SAi2, TSi, TSr}  -->
 //                        <--  HDR, SK {IDr, [CERT+], AUTH, [N(PPK_IDENTITY)], SAr2, TSi, TSr}
+//
+// Without SA, TSi and TSr, in both, the IKE SA is childless (RFC 6023): the first Child SA comes by
+// CREATE_CHILD_SA.
 #include <algorithm>
 
 #include "core/ike/auth/identity.h"
@@ -14,6 +17,7 @@
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/exchange/redirect.h"
 #include "core/ike/negotiate.h"
+#include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
 
@@ -38,17 +42,22 @@ struct Assurance {
     bool ppk = false;
 };
 
+/// Whether a Child SA was asked for.
+enum class FirstChild : std::uint8_t { asked_for, later };
+
 void report_established(Session& session, Context& context, const Identification& peer_id,
-                        const Assurance& assurance) {
+                        const Assurance& assurance, FirstChild child) {
     const NatStatus& nat = session.nat;
     const auto& certificate = assurance.certificate;
-    report(context, session, EventKind::ike_sa_established,
-           std::string("IKE SA established with ") + text_of(peer_id) + ", " +
-               crypto::to_string(session.channel->suite()) +
-               (certificate ? ", by " + certificate->text : "") +
-               (assurance.ppk ? ", with a PPK" : "") +
-               (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
-               (nat.we_are_behind ? ", we are behind a NAT" : ""));
+    report(
+        context, session, EventKind::ike_sa_established,
+        std::string("IKE SA established with ") + text_of(peer_id) + ", " +
+            crypto::to_string(session.channel->suite()) +
+            (certificate ? ", by " + certificate->text : "") +
+            (assurance.ppk ? ", with a PPK" : "") +
+            (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
+            (nat.we_are_behind ? ", we are behind a NAT" : "") +
+            (child == FirstChild::later ? "; childless (RFC 6023), a Child SA comes later" : ""));
     if (certificate && certificate->sha1) {
         report(context, session, EventKind::weak_algorithm,
                "accepted a SHA-1 signature of " + certificate->text +
@@ -135,7 +144,7 @@ Expected<std::vector<Payload>, std::string> our_side(Session& session,
 }
 
 void establish(Session& session, Context& context, const Inbound& in, const Selected& selected,
-               const Identification& peer_id, const ChildPayloads& offer) {
+               const Identification& peer_id, const std::optional<ChildPayloads>& offer) {
     const sa::TunnelRecord& tunnel = *selected.tunnel;
     if (selected.with_ppk) {
         session.channel->use_ppk(tunnel.credentials.ppk);
@@ -157,11 +166,16 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
         context.initial_contact = InitialContact{tunnel.id, peer_id};
     }
     become(session, Established{peer_id, {}, context.now.wall});
-    report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk});
+    report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk},
+                       offer ? FirstChild::asked_for : FirstChild::later);
     std::vector<Write> writes;
     const Gateway* away = redirect::wanted(session, context);
-    ChildOutcome child = away != nullptr ? sent_away(*away)
-                                         : make_first_child(session, context, tunnel, state, offer);
+    ChildOutcome child;
+    if (away != nullptr) {
+        child = sent_away(*away);
+    } else if (offer) {
+        child = make_first_child(session, context, tunnel, state, *offer);
+    }
     if (child.record) {
         report_child(context, session, *child.record);
         session.in<Established>().children.push_back(without_keys(*child.record));
@@ -292,6 +306,17 @@ void give_up_childless(Session& session, Context& context, const std::string& wh
     informational::send_delete(session, context, std::move(writes));
 }
 
+/// The IKE SA is childless, as we asked: the Child SA is next.
+void ask_for_child(Session& session, Context& context, const AuthSent& state) {
+    std::vector<Write> writes;
+    writes.emplace_back(endpoint_of(session));
+    if (state.terminate_wanted) {
+        return informational::send_delete(session, context, std::move(writes));
+    }
+    wish_next(session, task::NewChild{.only_first = true});
+    go_on(session, context, std::move(writes), Persist::claim);
+}
+
 void take_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
                 const AuthSent& state, const Inbound& in) {
     const auto answer = ChildPayloads::of(in.payloads);
@@ -327,7 +352,10 @@ void take_child(Session& session, Context& context, const sa::TunnelRecord& tunn
 void start(Session& session, Context& context, Start start) {
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
     check(tunnel != nullptr, "the caller looked the tunnel up");
-    const auto inbound = context.spis.allocate();
+    // RFC 6023 3: "The initiator MUST NOT send the modified IKE_AUTH request" to a responder that
+    // didn't announce it.
+    const bool childless = tunnel->childless && start.terms.childless;
+    const auto inbound = childless ? std::optional(EspSpi{}) : context.spis.allocate();
     if (!inbound) {
         report(context, session, EventKind::ike_sa_ended,
                "given up: this edge holds no block of SPIs just now");
@@ -350,8 +378,10 @@ void start(Session& session, Context& context, Start start) {
     for (Payload& payload : *proofs) {
         payloads.push_back(std::move(payload));
     }
-    for (Payload& payload : offer_child(*tunnel, *inbound)) {
-        payloads.push_back(std::move(payload));
+    if (!childless) {
+        for (Payload& payload : offer_child(*tunnel, *inbound)) {
+            payloads.push_back(std::move(payload));
+        }
     }
     mobike::append_to_auth_request(payloads, session, context.config, *tunnel);
     become(session, AuthSent{std::move(start.init_response), std::move(start.nonce_i),
@@ -381,7 +411,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
                                    "it to authenticate with a pre-shared key or a certificate");
     }
     const auto offer = ChildPayloads::of(in.payloads);
-    if (!offer) {
+    if (!offer && ChildPayloads::any_in(in.payloads)) {
         return fail_syntax(session, context, in, "lacks SA, TSi or TSr");
     }
     if (mobike::nat_prohibited(in)) {
@@ -393,7 +423,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     if (!selected) {
         return fail_authentication(session, context, in, selected.error());
     }
-    establish(session, context, in, selected.value(), *id_i, *offer);
+    establish(session, context, in, selected.value(), *id_i, offer);
 }
 
 void on_response(Session& session, Context& context, const Inbound& in) {
@@ -418,13 +448,18 @@ void on_response(Session& session, Context& context, const Inbound& in) {
     const AuthSent state = std::move(session.in<AuthSent>());
     become(session, Established{responder->id, {}, context.now.wall});
     mobike::read_auth_response(session, *tunnel, in.payloads);
-    report_established(session, context, responder->id, responder->assurance);
+    const bool childless = state.inbound_spi == EspSpi{};
+    report_established(session, context, responder->id, responder->assurance,
+                       childless ? FirstChild::later : FirstChild::asked_for);
     // RFC 5685 6: the client, having verified the gateway's AUTH, "SHOULD delete the IKEv2 security
     // association with the gateway".
     if (redirect::follow(session, context, in.payloads)) {
         std::vector<Write> writes;
         writes.emplace_back(endpoint_of(session));
         return informational::send_delete(session, context, std::move(writes));
+    }
+    if (childless) {
+        return ask_for_child(session, context, state);
     }
     take_child(session, context, *tunnel, state, in);
 }
