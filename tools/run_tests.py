@@ -122,6 +122,17 @@ def interop():
     return (passed, bad) if passed else (passed, bad or 1)
 
 
+def kernel(*parts):
+    def run():
+        build("release", "anyswan", "test_dataplane_xfrm")
+        sh("labs/kernel/setup", "uml", "qemu", check=True)
+        done = sh(sys.executable, "tests/kernel/run.py", *parts, stdout=subprocess.PIPE, text=True)
+        print(done.stdout, end="")
+        found = re.search(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
+        return (int(found[1]), int(found[2])) if found else (0, 1)
+    return run
+
+
 def demo():
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "demo.json"
@@ -142,6 +153,10 @@ GROUPS = {
     "dataplane": Group("driver conformance, in namespaces", labelled("dataplane")),
     "e2e": Group("end to end: real strongSwan, real fleet (E2E=test_fleet.py runs one file)", end_to_end),
     "interop": Group("tunnels with other IKEv2 daemons, the brief part of tests/interop/run", interop),
+    "kernel": Group("the kernel dataplane's driver, on real kernels in guests", kernel("policies", "interface")),
+    "kernel-fleet": Group("a fleet of kernel edges with kernel peers, in a guest (needs an idle machine; only when named)",
+                          kernel("fleet"), always=False),
+    "kernel-long": Group("the same with twenty rekeys by each side (only when named)", kernel("--long", "fleet"), always=False),
     "demo": Group("./demo, its figures judged", demo),
 }
 
@@ -153,7 +168,7 @@ def main():
     options = parser.parse_args()
     if options.list:
         for name, group in GROUPS.items():
-            print(f"{name:10} {group.text}")
+            print(f"{name:12} {group.text}")
         return 0
     unknown = [name for name in options.groups if name not in GROUPS]
     if unknown:
@@ -168,7 +183,7 @@ def main():
         except subprocess.CalledProcessError as trouble:
             print(f"{name}: {trouble}")
             good, bad = 0, 1
-        rows.append(f"  {name:10} {good:4} passed {bad:3} failed  {time.monotonic() - began:5.0f} s")
+        rows.append(f"  {name:12} {good:4} passed {bad:3} failed  {time.monotonic() - began:5.0f} s")
         passed, failed = passed + good, failed + bad
     print("\n" + "\n".join(rows))
     print(f"{passed} passed, {failed} failed")

@@ -42,9 +42,10 @@ class Daemon:
         self.socket = lab.dir / f"{host}.sock"
         self.config = lab.dir / f"{host}.toml"
         self.config.write_text(config_text.replace("@API@", str(self.socket)))
+        self.runner = ()  # words before the daemon's own
 
     def start(self, wait=True):
-        self.lab.start(self.host, f"anyswan-{self.host}", [ANYSWAN, self.command, "-c", self.config])
+        self.lab.start(self.host, f"anyswan-{self.host}", [*self.runner, ANYSWAN, self.command, "-c", self.config])
         if wait:
             self.wait_ready()
 

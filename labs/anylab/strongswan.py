@@ -17,6 +17,8 @@ PLUGINS = ("aesni openssl random nonce drbg aes sha1 sha2 mgf1 hmac kdf gcm ccm 
 
 
 class StrongSwan:
+    listen_timeout_s = 20  # from its start until it answers
+
     def __init__(self, lab, host, name=None):
         self.lab, self.host, self.name = lab, host, name or host
         self.dir = lab.dir / f"swan-{self.name}"
@@ -51,7 +53,7 @@ charon {{
                        env={"STRONGSWAN_CONF": str(self.dir / "strongswan.conf"), **(env or {})})
         vici = Path(self.dir / "vici")
         wait_for(f"charon of {self.name} to listen; see {self.dir}/charon.log",
-                 lambda: vici.exists() and self._try("--stats"))
+                 lambda: vici.exists() and self._try("--stats"), self.listen_timeout_s)
 
     def configure(self, *, local, remote, local_id, remote_id, psk, local_ts, remote_ts,
                   ike="aes256gcm16-prfsha256-x25519", esp="aes256gcm16", encap=False, dpd_s=0,
@@ -98,7 +100,7 @@ secrets {{ ike-1 {{ secret = "{psk}" }}
 
     def _try(self, *words):
         try:
-            self.lab.sh(*self._words(*words), timeout=5)
+            self.lab.sh(*self._words(*words), timeout=self.listen_timeout_s / 4)
             return True
         except Exception:  # any trouble means: not yet
             return False

@@ -84,6 +84,9 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"child_lifetime_packets", tunnel.child_lifetime_packets},
             {"ike_lifetime_s", tunnel.ike_lifetime_s},
             {"dpd_s", tunnel.dpd_s},
+            {"mobike", tunnel.mobike},
+            {"mobike_check", tunnel.mobike_check},
+            {"follow_redirects", tunnel.follow_redirects},
             {"replay_window", tunnel.replay_window}};
 }
 
@@ -133,6 +136,7 @@ Json to_json(const ike::IkeSaSummary& sa) {
             {"peer", sa.remote.to_string()},
             {"suite", sa.suite},
             {"role", sa.we_initiated ? "initiator" : "responder"},
+            {"mobike", sa.mobike},
             {"child_sas", children}};
 }
 

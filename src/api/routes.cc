@@ -90,6 +90,33 @@ Response order_sa(edge::Edge& edge, const Request& request, std::string spi) {
                  : error(404, given.error().message);
 }
 
+/// PUT /v1/redirect {"to": GATEWAY, "tunnel": ID, "existing": BOOL}; without "to" nobody is sent
+/// away any more.
+Response redirect(edge::Edge& edge, const Request& request) {
+    const Json json = Json::parse(request.body, nullptr, false);
+    if (!json.is_object()) {
+        return error(400, "the body is no JSON object");
+    }
+    const auto text = [&json](const char* key) {
+        return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : "";
+    };
+    const std::string to = text("to");
+    const std::string tunnel = text("tunnel");
+    edge::RedirectOrder order;
+    order.existing = json.contains("existing") && json["existing"] == true;
+    order.to = ike::parse_gateway(to);
+    order.tunnel = sa::TunnelId::parse(tunnel);
+    if (!to.empty() && !order.to) {
+        return error(400, "\"" + to + "\" is neither an IP address nor a DNS name");
+    }
+    if (!tunnel.empty() && !order.tunnel) {
+        return error(400, "\"" + tunnel + "\" is no tunnel; write account/tunnel");
+    }
+    const Result<std::size_t> sent = edge.redirect(order);
+    return sent ? ok({{"to", to}, {"tunnel", tunnel}, {"ike_sas", *sent}})
+                : error(404, sent.error().message);
+}
+
 /// GET /v1/trace/N: the messages after number N, while somebody asks; POST /v1/trace: a capture.
 void trace(edge::Edge& edge, const Request& request, const Respond& respond) {
     if (!edge.serving()) {
@@ -167,6 +194,8 @@ void answer(edge::Edge& edge, const Request& request, std::function<void(Respons
         one_tunnel(edge, request, request.path.substr(tunnel_prefix.size()), respond);
     } else if (request.path.starts_with(sa_prefix) && request.method != "GET") {
         respond(order_sa(edge, request, request.path.substr(sa_prefix.size())));
+    } else if (request.path == "/v1/redirect" && request.method == "PUT") {
+        respond(redirect(edge, request));
     } else if (request.path.starts_with(trace_path)) {
         trace(edge, request, respond);
     } else if (request.method == "GET") {

@@ -30,6 +30,7 @@ struct Invocation {
     std::string tunnel;
     std::string shell;
     std::string spi;
+    Redirect redirect;
     TraceOptions trace;
     std::function<int()> action;
 };
@@ -85,6 +86,14 @@ void add_questions(CLI::App& app, Invocation& call) {
             ->add_option("spi", call.spi, "As `anyswan sa list` shows it")
             ->required();
     }
+    CLI::App* away = command(app, "redirect",
+                             "Send peers that support it (RFC 5685) from this edge to another "
+                             "gateway; without one, no longer",
+                             call, [&call] { return cli::redirect(call.common, call.redirect); });
+    away->add_option("gateway", call.redirect.to, "Its address or DNS name");
+    away->add_option("--tunnel", call.redirect.tunnel, "Only the peer of this tunnel");
+    away->add_flag("--existing", call.redirect.existing,
+                   "Also those whose IKE SAs this edge runs now, not only new ones");
     CLI::App* fleet = app.add_subcommand("fleet", "Look at the fleet")->require_subcommand(1);
     command(*fleet, "status", "Each edge: alive, in step, applied revision, lag, SAs", call,
             [&call] { return fleet_status(call.common); });

@@ -148,6 +148,21 @@ int sa_delete(const Common& common, const std::string& spi) {
     });
 }
 
+int redirect(const Common& common, const Redirect& order) {
+    const Json body{{"to", order.to}, {"tunnel", order.tunnel}, {"existing", order.existing}};
+    return ask(common, {"PUT", "/v1/redirect", body.dump()}, [&order](const Json& json) {
+        const std::string whose =
+            order.tunnel.empty() ? "peers" : "peers of tunnel " + order.tunnel;
+        if (order.to.empty()) {
+            return print("new " + whose + " stay at this edge\n");
+        }
+        print("new " + whose + " are sent to " + order.to + "\n");
+        if (order.existing) {
+            print(number(json.at("ike_sas")) + " IKE SAs are told to go there\n");
+        }
+    });
+}
+
 int sa_list(const Common& common) {
     return ask(common, {"GET", "/v1/sas", ""}, [](const Json& json) {
         std::vector<std::vector<std::string>> rows{{"TUNNEL", "SPI IN", "SPI OUT", "SUITE", "PEER",

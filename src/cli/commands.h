@@ -19,6 +19,13 @@ int tunnel_delete(const Common& common, const std::string& id);
 int sa_list(const Common& common);
 int sa_rekey(const Common& common, const std::string& spi);
 int sa_delete(const Common& common, const std::string& spi);
+/// An order to send peers away; an empty `to` ends it, an empty `tunnel` means all.
+struct Redirect {
+    std::string to;
+    std::string tunnel;
+    bool existing = false;
+};
+int redirect(const Common& common, const Redirect& order);
 int fleet_status(const Common& common);
 int counters(const Common& common);
 int config_check(const Common& common, const std::string& path);

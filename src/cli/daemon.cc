@@ -6,6 +6,7 @@
 #include "api/routes.h"
 #include "edge/edge.h"
 #include "edge/log.h"
+#include "net/source_address.h"
 
 namespace anyswan::cli {
 
@@ -51,6 +52,9 @@ config::EdgeConfig as_edge(const config::PeerConfig& peer, Random& random) {
     edge.site = "branch";
     edge.address = peer.address;
     edge.anycast = {peer.address};
+    if (peer.address.is_unspecified() && net::has_ipv6()) {
+        edge.anycast.push_back(*IpAddress::parse("::"));
+    }
     edge.announce = false;
     edge.api_socket = peer.api_socket;
     edge.log_level = peer.log_level;

@@ -95,6 +95,7 @@ DataplaneOptions read_dataplane(TableReader& root) {
     options.outer_mtu = static_cast<std::uint16_t>(table->number("outer_mtu", {1280, 9216}, 1500));
     options.tun_mtu = static_cast<std::uint16_t>(table->number("tun_mtu", {0, 9216}, 0));
     options.raw_esp = table->flag("raw_esp", true);
+    options.nat_keepalive_s = table->duration_s("nat_keepalive", {0, 3600}, 20);
     options.main_table_routes = table->flag("main_table_routes", options.main_table_routes);
     options.tun_prefix = table->parsed<std::string>(
         "tun_prefix", "an interface prefix; use 1..6 of a-z, 0-9 and -",
@@ -144,6 +145,7 @@ void read_ike_table(TableReader& root, EdgeConfig& config) {
     config.half_open_timeout_s = ike->duration_s("half_open_timeout", {5, 300}, 30);
     config.unavailable_grace_ms =
         static_cast<std::uint32_t>(ike->number("store_grace_ms", {0, 10'000}, 500));
+    config.redirect_grace_s = ike->duration_s("redirect_grace", {1, 3600}, 60);
     ike->refuse_unknown();
 }
 
@@ -178,7 +180,12 @@ Result<PeerConfig> load_peer(const std::string& path) {
     PeerConfig config;
     if (auto peer = root.table("peer")) {
         config.name = peer->parsed<std::string>("name", name_form, parse_name);
-        config.address = peer->parsed<IpAddress>("address", address_form, parse_address);
+        config.address = peer->parsed<IpAddress>(
+            "address", "\"auto\" or an IP address like \"192.0.2.1\"",
+            [](const std::string& text) {
+                return text == "auto" ? IpAddress() : parse_address(text);
+            },
+            "auto");
         config.remote = peer->parsed<IpAddress>("remote", address_form, parse_address);
         config.remote_port =
             static_cast<std::uint16_t>(peer->number("remote_port", {1, 65535}, 500));

@@ -42,6 +42,7 @@ struct DataplaneOptions {
     bool raw_esp = true;  // ESP without UDP where no NAT is in the way
     bool main_table_routes = false;
     std::string tun_prefix = "as";
+    std::uint32_t nat_keepalive_s = 20;  // behind a NAT; 0: none
 };
 
 struct EdgeConfig {
@@ -60,12 +61,13 @@ struct EdgeConfig {
     std::size_t cookie_threshold = 128;
     std::uint32_t half_open_timeout_s = 30;
     std::uint32_t unavailable_grace_ms = 500;
+    std::uint32_t redirect_grace_s = 60;
 };
 
 /// `anyswan peer`: one machine, its tunnels, which it brings up itself.
 struct PeerConfig {
     std::string name;
-    IpAddress address;  // to start from
+    IpAddress address;  // to start from; unspecified: as the routes say, also when they change
     IpAddress remote;   // the anycast address
     std::uint16_t remote_port = 500;
     std::string api_socket;

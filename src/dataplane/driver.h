@@ -31,6 +31,9 @@ struct InstallSa {
     Endpoint local;
     Endpoint remote;
     bool udp_encapsulation = false;
+    /// We are behind a NAT: a peer whose packets come from elsewhere isn't followed (RFC 7296
+    /// 2.23).
+    bool behind_nat = false;
 };
 /// Nothing is sent on the SA any more. With `drain` what is still under way to us is received for a
 /// few seconds (it was replaced by a rekey); without it the SA is cut off at once.
@@ -44,6 +47,7 @@ struct MoveEndpoint {
     Endpoint local;
     Endpoint remote;
     bool udp_encapsulation = false;
+    bool behind_nat = false;  // as in InstallSa
 };
 /// Inner routing: packets for `prefix` go to the tunnel's newest Child SA that may be sent on.
 struct AddRoute {
@@ -125,7 +129,8 @@ struct DomainFailed {
 using Event =
     std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, SaApplied, DomainFailed>;
 
-/// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500).
+/// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500). One to be
+/// sent that has no bytes is a NAT-keepalive: the octet 0xff alone (RFC 3948 2.3).
 struct IkeDatagram {
     Endpoint local;
     Endpoint remote;

@@ -18,8 +18,32 @@ std::uint64_t numbers_low_mark(const sa::ChildSaRecord& record) {
 
 }  // namespace
 
-DataplaneRole::DataplaneRole(Parts parts) : parts_(std::move(parts)), expiry_(parts_.loop) {
+DataplaneRole::DataplaneRole(Parts parts)
+    : parts_(std::move(parts)),
+      expiry_(parts_.loop),
+      keepalive_(parts_.loop),
+      keepalives_(parts_.nat_keepalive) {
     expiry_.every(1s, [this] { expire(); });
+    keepalive_.every(1s, [this] { keep_nat_mappings(); });
+}
+
+void DataplaneRole::keep_nat_mappings() {
+    std::vector<dataplane::IkeDatagram> keepalives;
+    for (const NatKeepalives::Path& path : keepalives_.due(net::read_clock().instant)) {
+        keepalives.push_back({path.local, path.remote, {}});
+    }
+    if (!keepalives.empty()) {
+        parts_.driver.send_ike(keepalives);
+    }
+}
+
+void DataplaneRole::sent_to_peer(const Endpoint& local, const Endpoint& remote) {
+    keepalives_.sent(net::read_clock().instant, {local, remote});
+}
+
+std::optional<sa::EndpointRecord> DataplaneRole::endpoint(IkeSpi origin) const {
+    const auto found = endpoints_.find(origin);
+    return found == endpoints_.end() ? std::nullopt : std::optional(found->second);
 }
 
 void DataplaneRole::change(dataplane::Change change) {
@@ -110,6 +134,7 @@ void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
 }
 
 void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
+    keepalives_.on_endpoint(net::read_clock().instant, record);
     if (record.ended) {
         endpoints_.erase(record.ike_spi);
         return;
@@ -118,7 +143,7 @@ void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
     endpoints_[record.ike_spi] = record;
     if (known) {
         change(dataplane::MoveEndpoint{record.ike_spi, record.local, record.remote,
-                                       record.udp_encapsulation});
+                                       record.udp_encapsulation, record.behind_nat});
         return;
     }
     // Child SAs whose endpoint comes second have waited for it.
@@ -144,7 +169,7 @@ void DataplaneRole::install(Child& child) {
     child.trouble.clear();
     installing_.push_back(child.record.inbound_spi);
     change(dataplane::InstallSa{child.record.clone(), where.local, where.remote,
-                                where.udp_encapsulation});
+                                where.udp_encapsulation, where.behind_nat});
 }
 
 void DataplaneRole::remove(dataplane::RemoveSa removal) {
@@ -196,11 +221,12 @@ void DataplaneRole::on_event(const dataplane::UnknownSpi& event) {
 
 void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
     const auto child = children_.find(event.inbound_spi);
-    if (child == children_.end()) {
+    const auto known =
+        child == children_.end() ? endpoints_.end() : endpoints_.find(child->second.record.ike_spi);
+    if (known == endpoints_.end() || known->second.behind_nat) {
         return;
     }
-    sa::EndpointRecord moved = endpoints_[child->second.record.ike_spi];
-    moved.ike_spi = child->second.record.ike_spi;
+    sa::EndpointRecord moved = known->second;
     moved.local = event.local;
     moved.remote = event.remote;
     log::info("dataplane", "peer of tunnel " + child->second.record.tunnel.to_string() +
@@ -212,6 +238,10 @@ void DataplaneRole::on_event(const dataplane::Usage& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child == children_.end()) {
         return;
+    }
+    const auto where = endpoint(child->second.record.ike_spi);
+    if (where && event.packets_out > 0) {
+        sent_to_peer(where->local, where->remote);
     }
     dataplane::Usage& sum = child->second.usage;
     sum.inbound_spi = event.inbound_spi;

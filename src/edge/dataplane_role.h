@@ -12,6 +12,7 @@
 #include "edge/facts.h"
 #include "edge/leases.h"
 #include "edge/loop.h"
+#include "edge/nat_keepalives.h"
 
 namespace anyswan::edge {
 
@@ -35,6 +36,7 @@ public:
         /// Sends a bus message; lossy.
         std::function<void(const std::string& subject, const BusBody&)> tell;
         std::string edge_name;
+        Duration nat_keepalive{};  // 0: none are sent
     };
     explicit DataplaneRole(Parts parts);
 
@@ -49,6 +51,10 @@ public:
     // From the driver, and from the bus.
     void on_events(std::vector<dataplane::Event> events);
     void on_lease_taken(const LeaseTaken& lease);
+    /// An IKE datagram went there: no NAT-keepalive is needed for a while.
+    void sent_to_peer(const Endpoint& local, const Endpoint& remote);
+    /// Where the peer of an IKE SA (its `origin`) is.
+    [[nodiscard]] std::optional<sa::EndpointRecord> endpoint(IkeSpi origin) const;
 
     [[nodiscard]] std::vector<ChildRow> list() const;
     /// Null if this edge knows no such Child SA; borrowed until the next change.
@@ -71,6 +77,7 @@ private:
     void report_applied(Child& child, WallTime now);
     void remove(dataplane::RemoveSa removal);
     void expire();
+    void keep_nat_mappings();
     /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
     void change(dataplane::Change change);
     void apply_batch();
@@ -84,6 +91,8 @@ private:
 
     Parts parts_;
     Timer expiry_;
+    Timer keepalive_;
+    NatKeepalives keepalives_;
     std::map<EspSpi, Child> children_;
     std::map<IkeSpi, sa::EndpointRecord> endpoints_;
     std::map<IkeSpi, std::set<EspSpi>> without_endpoint_;  // Child SAs that wait for it

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/edge.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/crypto/crypto.h"
 #include "edge/driver_choice.h"
 #include "edge/log.h"
@@ -22,6 +25,9 @@ ike::EngineConfig engine_config(const config::EdgeConfig& config) {
         {as_bytes("anyswan IKE cookie")});
     engine.cookie_threshold = config.cookie_threshold;
     engine.half_open_timeout = std::chrono::seconds(config.half_open_timeout_s);
+    engine.redirect_grace = std::chrono::seconds(config.redirect_grace_s);
+    std::ranges::copy_if(config.anycast, std::back_inserter(engine.addresses),
+                         [](const IpAddress& address) { return !address.is_unspecified(); });
     return engine;
 }
 
@@ -149,19 +155,31 @@ void Edge::make_roles() {
     leases_ = std::make_unique<Leases>(Leases::Parts{*store_, config_.fleet_keys, random_, tell_all,
                                                      config_.id, bootstrap_->incarnation()});
     dataplane_ = std::make_unique<DataplaneRole>(
-        DataplaneRole::Parts{loop_, *facts_, *driver_, *leases_, tell_all, config_.name});
+        DataplaneRole::Parts{loop_, *facts_, *driver_, *leases_, tell_all, config_.name,
+                             std::chrono::seconds(config_.dataplane.nat_keepalive_s)});
     const auto send = [this](std::vector<ike::Datagram> datagrams) {
         std::vector<dataplane::IkeDatagram> out;
         for (ike::Datagram& datagram : datagrams) {
             out.push_back({datagram.local, datagram.remote, std::move(datagram.bytes)});
         }
+        for (const dataplane::IkeDatagram& datagram : out) {
+            dataplane_->sent_to_peer(datagram.local, datagram.remote);
+        }
         driver_->send_ike(out);
     };
     ike_ = std::make_unique<IkeRole>(
-        IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name},
+        IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name,
+                       [this](const ike::Redirected& away) {
+                           if (keeper_) {
+                               keeper_->redirected(away);
+                           }
+                       }},
         engine_config(config_));
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
+        if (connector_->local.address.is_unspecified()) {
+            roamer_ = std::make_unique<Roamer>(loop_, *ike_);
+        }
     }
 }
 
@@ -259,6 +277,9 @@ void Edge::adopt_one(const std::string& key) {
             if (outcome == ClaimOutcome::held) {
                 log::info("ike", "goes on with IKE SA of tunnel " + mine->tunnel.to_string());
                 ike_->adopt(mine->clone(), children_of(*mine));
+                if (const auto endpoint = dataplane_->endpoint(mine->origin)) {
+                    ike_->want(ike::PeerMoved{mine->origin, endpoint->local, endpoint->remote});
+                }
             }
         });
     });
@@ -288,6 +309,9 @@ void Edge::on_record(const sa::Record& record) {
         dataplane_->on_child(*child);
     } else if (const auto* endpoint = std::get_if<sa::EndpointRecord>(&record)) {
         dataplane_->on_endpoint(*endpoint);
+        if (!endpoint->ended) {
+            ike_->want(ike::PeerMoved{endpoint->ike_spi, endpoint->local, endpoint->remote});
+        }
     } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {
         fleet_.on_record(*edge);
     }
@@ -462,6 +486,26 @@ Status Edge::order(SaOrder order, const std::string& spi) {
     }
     ike_->want(std::move(*input));
     return {};
+}
+
+Result<std::size_t> Edge::redirect(const RedirectOrder& order) {
+    if (!ike_) {
+        return fail("this edge doesn't serve yet; `anyswan fleet status` shows when it does");
+    }
+    if (order.tunnel && tunnels_.by_id(*order.tunnel) == nullptr) {
+        return fail("there is no tunnel \"" + order.tunnel->to_string() +
+                    "\"; `anyswan tunnel list` names them all");
+    }
+    ike_->want(ike::RedirectNew{order.tunnel, order.to});
+    std::size_t sent = 0;
+    for (const ike::IkeSaSummary& sa : ike_->list()) {
+        if (order.to && order.existing && sa.redirectable &&
+            (!order.tunnel || *order.tunnel == sa.tunnel)) {
+            ike_->want(ike::Redirect{sa.our_spi, *order.to});
+            ++sent;
+        }
+    }
+    return sent;
 }
 
 LiveTrace::Page Edge::live_trace(std::uint64_t last) {

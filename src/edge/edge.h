@@ -13,6 +13,7 @@
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
+#include "edge/roamer.h"
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
@@ -23,9 +24,17 @@ namespace anyswan::edge {
 
 /// A branch connector's own part: the tunnels it brings up and where to.
 struct ConnectorPlan {
-    Endpoint local;
+    Endpoint local;  // address unspecified: as the routes say, also when they change
     Endpoint remote;
     std::vector<sa::TunnelRecord> tunnels;
+};
+
+/// Where this edge sends peers that support REDIRECT (RFC 5685): new ones, and with `existing` also
+/// those that are here. Without `to` nobody any more.
+struct RedirectOrder {
+    std::optional<sa::TunnelId> tunnel;  // nothing: all
+    std::optional<ike::Gateway> to;
+    bool existing = false;
 };
 
 class Edge {
@@ -60,6 +69,8 @@ public:
 
     /// Rekeys or ends an SA whose IKE SA this edge runs; order_input() says how `spi` names it.
     Status order(SaOrder order, const std::string& spi);
+    /// How many IKE SAs were told to go.
+    Result<std::size_t> redirect(const RedirectOrder& order);
 
     // `anyswan trace`; only while serving().
     [[nodiscard]] LiveTrace::Page live_trace(std::uint64_t last);
@@ -119,6 +130,7 @@ private:
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;
     std::unique_ptr<Keeper> keeper_;
+    std::unique_ptr<Roamer> roamer_;
 };
 
 }  // namespace anyswan::edge

@@ -23,10 +23,6 @@ void IkeRole::on_datagram(ike::DatagramReceived datagram) {
     arm();
 }
 
-void IkeRole::initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote) {
-    feed(ike::Initiate{tunnel, local, remote});
-}
-
 void IkeRole::terminate(const sa::TunnelId& tunnel) {
     feed(ike::Terminate{tunnel});
 }
@@ -78,6 +74,11 @@ void IkeRole::execute(ike::Outputs outputs) {
             persist(action.our_spi, write, pending);
         }
         drain(action.our_spi);
+    }
+    for (const ike::Redirected& away : outputs.redirected) {
+        if (parts_.on_redirected) {
+            parts_.on_redirected(away);
+        }
     }
 }
 

@@ -28,11 +28,12 @@ public:
         ike::SpiSource& spis;
         SendIke send;
         std::string edge_name;
+        /// A gateway sent us elsewhere; may be empty.
+        std::function<void(const ike::Redirected&)> on_redirected = {};
     };
     IkeRole(Parts parts, ike::EngineConfig config);
 
     void on_datagram(ike::DatagramReceived datagram);
-    void initiate(const sa::TunnelId& tunnel, Endpoint local, Endpoint remote);
     void terminate(const sa::TunnelId& tunnel);
     /// What upkeep decided, or an operator.
     void want(ike::Input input) { feed(std::move(input)); }

@@ -19,19 +19,25 @@ class FleetTest(unittest.TestCase):
     """A fleet for a class of tests; subclasses name their edges and add customers in set_up_fleet()."""
 
     edges = ("ams", "sin")
+    lab_name = "anyswan-e2e"
+    start_timeout_s = 20
     maxDiff = None
 
     @classmethod
     def setUpClass(cls):
-        cls.net = Topology("anyswan-e2e")
+        cls.net = Topology(cls.lab_name)
         cls.swans = {}
         cls.net.build(cls.edges)
         cls.net.nats.start()
         for edge in cls.edges:
-            cls.net.make_edge(edge).start(wait=False)
+            cls.make_edge(edge).start(wait=False)
         for edge in cls.edges:
-            cls.net.edges[edge].wait_ready()
+            cls.net.edges[edge].wait_ready(cls.start_timeout_s)
         cls.set_up_fleet()
+
+    @classmethod
+    def make_edge(cls, name):
+        return cls.net.make_edge(name)
 
     @classmethod
     def set_up_fleet(cls):

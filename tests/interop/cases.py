@@ -116,9 +116,12 @@ def paths():
                needs=("force-fragments",))
     yield Case("path-cookie", "Path", "COOKIE demanded by the responder", cookie=True)
     yield Case("path-mobike-peer", "Path", "MOBIKE: the peer moves", mobike=True, roles=("responder",),
-               steps=(*steps.TUNNEL, steps.peer_moves), pending="MOBIKE")
+               steps=(*steps.TUNNEL, steps.peer_moves))
     yield Case("path-mobike-us", "Path", "MOBIKE: we move", mobike=True, roles=("initiator",),
-               steps=(*steps.TUNNEL, steps.we_move), pending="MOBIKE")
+               steps=(*steps.TUNNEL, steps.we_move))
+    for when in ("init", "established"):
+        yield Case(f"path-redirect-{when}", "Path", f"we send the peer to another address (REDIRECT): {when}", mobike=True,
+                   roles=("responder",), steps=(*steps.TUNNEL, steps.sent_away(when)), needs=("redirect",))
     for outer in (4, 6):
         for inner in ((4,), (6,), (4, 6)):
             if (outer, inner) != (4, (4,)):

@@ -92,7 +92,7 @@ class Cell:
 
     def start_us(self):
         extra = "[ike]\ncookie_threshold = 0\n" if self.case.cookie and self.role == "responder" else ""
-        self.us.start(self.tunnel(), THEM[self.case.outer], self.case.outer, extra)
+        self.us.start(self.tunnel(), THEM[self.case.outer], self.case.outer, extra, roams=self.case.mobike)
 
     def up(self):
         """Both daemons run; the initiator brings the tunnel up; both say so."""

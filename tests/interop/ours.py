@@ -17,10 +17,11 @@ class Ours:
         self.net, self.initiates = net, initiates
         self.daemon = None
 
-    def start(self, tunnel, remote, family, extra=""):
+    def start(self, tunnel, remote, family, extra="", roams=False):
+        """`roams`: as initiator, from whatever address the routes give."""
         lab = self.net.lab
         if self.initiates:
-            self.daemon = Peer(lab, "us", US[family], remote, tunnel)
+            self.daemon = Peer(lab, "us", "auto" if roams else US[family], remote, tunnel)
         else:
             store = f'type = "sqlite"\npath = "{lab.dir}/store.sqlite"'
             self.daemon = Edge(lab, "us", 1, US[4], list(ANYCAST.values()), store, make_fleet_key(lab), DATAPLANE + extra)
@@ -81,6 +82,12 @@ class Ours:
 
     def delete(self, spi):
         self._order("delete", spi)
+
+    def redirect(self, *words):
+        """Sends peers to another gateway; without words, no longer."""
+        done = self.daemon.cli("redirect", *words, check=False)
+        if done.returncode != 0:
+            raise LabError(f"anyswan redirect {' '.join(words)}: {done.stderr.strip().splitlines()[:1]}")
 
     def _order(self, verb, spi):
         done = self.daemon.cli("sa", verb, spi, check=False)

@@ -6,7 +6,8 @@ import time
 
 from anylab.lab import LabError, wait_for
 from anylab.ping import ping_once
-from network import INNER_US, SECOND_THEM, THEM_MOVED, US_MOVED
+from network import ANYCAST, INNER_US, SECOND_THEM, THEM_MOVED, US_MOVED
+from ours import TUNNEL as TUNNEL_NAME
 
 
 def up(cell):
@@ -161,6 +162,28 @@ def we_move(cell):
     wait_for("packets to pass again", lambda: ping_once(cell.net.lab, "us", INNER_US[4], "10.1.0.1", timeout_s=1), 10)
     cell.agree()
     cell.ping()
+
+
+def sent_away(when):
+    """REDIRECT to our IPv6 anycast address: of a peer that begins (before or after it has authenticated), or of one that is here."""
+    def step(cell):
+        expected = ANYCAST[6]
+        if when == "established":
+            cell.us.redirect(expected, "--existing")
+        else:
+            cell.peer.delete_ike()
+            cell.wait_gone("ike")
+            cell.us.redirect(expected, *(["--tunnel", TUNNEL_NAME] if when == "auth" else []))
+            try:
+                cell.peer.initiate()
+            except LabError:
+                pass  # the IKE SA that was asked for ended: another comes in its place
+        wait_for(f"an IKE SA at {expected}",
+                 lambda: any(expected in sa.local for sa in cell.us.status().ike) and len(cell.us.status().ike) == 1, 20)
+        cell.us.redirect()
+        cell.agree()
+        cell.ping()
+    return step
 
 
 def nat_rebinds(cell):

@@ -53,6 +53,7 @@ class OpenIkedPeer(Peer):
         "auth-ed25519": "has no Ed25519",
         "auth-rsa-pss": "signs with RSA PKCS#1 v1.5",
         "ppk": "has no PPK",
+        "redirect": "has no REDIRECT",
         "childless": "has no childless IKE SAs",
         "children": "makes one Child SA for a policy",
         "cookie-by-peer": "asks for a COOKIE only under load",
@@ -63,7 +64,7 @@ class OpenIkedPeer(Peer):
         "dpd": "its liveness checks come after a minute of silence, which can't be set",
         "force-fragments": "chooses the size of its fragments itself",
     }
-    brief = ("ke-x25519", "auth-psk", "path-nat")
+    brief = ("ke-x25519", "path-nat")
 
     @classmethod
     def missing(cls):

@@ -3,7 +3,10 @@
 // and the place where outputs go. It lives for one step only.
 #pragma once
 
+#include <map>
+
 #include "core/ike/engine.h"
+#include "core/ike/path.h"
 
 namespace anyswan::ike {
 
@@ -25,6 +28,8 @@ public:
     virtual IkeSpi new_spi() = 0;
     virtual Session* find(IkeSpi our_spi) = 0;
     virtual Session& add(std::unique_ptr<Session> session) = 0;
+    /// All IKE SAs of a chain of rekeys, those about to end included.
+    virtual std::vector<Session*> of_origin(IkeSpi origin) = 0;
 };
 
 struct Context {
@@ -35,6 +40,8 @@ struct Context {
     Now now;
     Outputs& out;
     Sessions& sessions;
+    /// The tunnels whose new peers are sent to another gateway.
+    const std::map<sa::TunnelId, Gateway>& redirects;
     /// This engine knows no other IKE SA of the tunnel: an initiator may say INITIAL_CONTACT.
     bool only_session_of_tunnel = false;
     /// Set by the responder of IKE_AUTH for the engine.
@@ -43,13 +50,6 @@ struct Context {
     void drop(DropReason reason, const Endpoint& remote, std::string detail = {}) {
         out.drops.push_back({reason, remote, std::move(detail)});
     }
-};
-
-/// Where a datagram came from and to which of our addresses: answers go the same way back.
-struct Path {
-    Endpoint local;
-    Endpoint remote;
-    bool operator==(const Path&) const = default;
 };
 
 }  // namespace anyswan::ike

@@ -9,7 +9,8 @@
 #include <unordered_map>
 
 #include "core/crypto/crypto.h"
-#include "core/ike/exchange/exchange.h"
+#include "core/ike/exchange/mobike.h"
+#include "core/ike/exchange/redirect.h"
 #include "core/ike/front.h"
 #include "core/ike/queue.h"
 #include "core/ike/session_records.h"
@@ -66,6 +67,12 @@ const char* name(EventKind kind) {
             return "cookie_demanded";
         case EventKind::weak_algorithm:
             return "weak_algorithm";
+        case EventKind::peer_moved:
+            return "peer_moved";
+        case EventKind::we_moved:
+            return "we_moved";
+        case EventKind::redirected:
+            return "redirected";
     }
     return "unknown";
 }
@@ -87,10 +94,14 @@ struct Engine::Impl final : Sessions {
     std::unordered_map<IkeSpi, Entry> entries;
     std::unordered_map<std::string, IkeSpi> by_init;
     std::multimap<sa::TunnelId, IkeSpi> by_tunnel;
+    std::unordered_multimap<IkeSpi, IkeSpi> by_origin;
     std::set<std::pair<Instant, IkeSpi>> timers;
     std::size_t half_open = 0;
     /// Sessions that another session's step has touched.
     std::set<IkeSpi> touched = {};
+    /// Where new peers are sent: all of them, or those of a tunnel.
+    std::optional<Gateway> redirect_all = std::nullopt;
+    std::map<sa::TunnelId, Gateway> redirects = {};
 
     Impl(EngineConfig engine_config, Random& random_source, SpiSource& spi_source,
          const TunnelDirectory& directory)
@@ -108,6 +119,10 @@ struct Engine::Impl final : Sessions {
     void on(Context& context, const DeleteChild& input);
     void on(Context& context, const RekeyIke& input);
     void on(Context& context, const ProbeLiveness& input);
+    void on(Context& context, const PeerMoved& input);
+    void on(Context& context, const MovePath& input);
+    void on(Context& context, const RedirectNew& input);
+    void on(Context& context, const Redirect& input);
     void on(Context& context, Adopt& input);
     void on(Context& context, const LostOwnership& input);
     void on(Context& context, const TimePassed& input);
@@ -120,6 +135,7 @@ struct Engine::Impl final : Sessions {
     IkeSpi new_spi() override;
     Session* find(IkeSpi spi) override;
     Session& add(std::unique_ptr<Session> session) override;
+    std::vector<Session*> of_origin(IkeSpi origin) override;
     void settle_touched(Context& context);
 
     // Indexes.
@@ -159,6 +175,15 @@ Session& Engine::Impl::add(std::unique_ptr<Session> session) {
     return added;
 }
 
+std::vector<Session*> Engine::Impl::of_origin(IkeSpi origin) {
+    std::vector<Session*> found;
+    const auto [first, last] = by_origin.equal_range(origin);
+    for (auto it = first; it != last; ++it) {
+        found.push_back(find(it->second));
+    }
+    return found;
+}
+
 // After the actions of the step: what those sessions want may go out now.
 void Engine::Impl::settle_touched(Context& context) {
     while (!touched.empty()) {
@@ -178,6 +203,7 @@ void Engine::Impl::insert(std::unique_ptr<Session> session) {
     if (!session->init_key.empty()) {
         by_init[session->init_key] = spi;
     }
+    by_origin.emplace(session->origin, spi);
     entries[spi].session = std::move(session);
 }
 
@@ -195,6 +221,8 @@ void Engine::Impl::erase(IkeSpi spi) {
         by_tunnel.erase(std::find_if(first, last,
                                      [spi](const auto& indexed) { return indexed.second == spi; }));
     }
+    const auto [first, last] = by_origin.equal_range(entry.session->origin);
+    by_origin.erase(std::find_if(first, last, [spi](const auto& of) { return of.second == spi; }));
     if (entry.half_open) {
         --half_open;
     }
@@ -295,6 +323,13 @@ void Engine::Impl::on_init_request(Context& context, const Arrival& arrival) {
     if (!message) {
         return;
     }
+    if (const auto away = redirect_all ? redirect::answer_init(*message, arrival.path.local.address,
+                                                               *redirect_all)
+                                       : std::nullopt) {
+        context.drop(DropReason::redirected, arrival.path.remote, text_of(*redirect_all));
+        front.refuse(context, arrival.path, header, *away);
+        return;
+    }
     auto session = sa_init::accept(context, front, arrival, *message, new_spi());
     if (session) {
         const IkeSpi spi = session->our_spi;
@@ -375,6 +410,37 @@ void Engine::Impl::on(Context& context, const ProbeLiveness& input) {
     }
 }
 
+void Engine::Impl::on(Context&, const PeerMoved& input) {
+    const auto [first, last] = by_origin.equal_range(input.origin);
+    for (auto it = first; it != last; ++it) {
+        esp_moved(*known(it->second), {input.local, input.remote});
+    }
+}
+
+void Engine::Impl::on(Context& context, const MovePath& input) {
+    for (const IkeSpi spi : sessions_of(input.tunnel)) {
+        Session& session = *known(spi);
+        if (session.origin_initiated) {
+            mobike::move(session, context, {input.local, input.remote});
+            settle(context, spi);
+        }
+    }
+}
+
+void Engine::Impl::on(Context&, const RedirectNew& input) {
+    if (!input.tunnel) {
+        redirect_all = input.to;
+    } else if (input.to) {
+        redirects.insert_or_assign(*input.tunnel, *input.to);
+    } else {
+        redirects.erase(*input.tunnel);
+    }
+}
+
+void Engine::Impl::on(Context& context, const Redirect& input) {
+    want(context, input.our_spi, task::Redirect{input.to});
+}
+
 void Engine::Impl::on(Context& context, Adopt& input) {
     if (input.record.ended) {
         return;
@@ -386,6 +452,7 @@ void Engine::Impl::on(Context& context, Adopt& input) {
         act(*session, context, {}, outstanding->datagrams);
     }
     insert(std::move(session));
+    mobike::go_on(*known(spi), context);
     settle(context, spi);
 }
 
@@ -408,7 +475,8 @@ Engine::~Engine() = default;
 
 Outputs Engine::step(Now now, Input input) {
     Outputs out;
-    Context context{impl_->config, impl_->random, impl_->spis, impl_->tunnels, now, out, *impl_};
+    Context context{impl_->config, impl_->random, impl_->spis, impl_->tunnels,
+                    now,           out,           *impl_,      impl_->redirects};
     std::visit([this, &context](auto& typed) { impl_->on(context, typed); }, input);
     impl_->settle_touched(context);
     return out;

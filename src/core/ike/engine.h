@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "core/ike/drop_reason.h"
 #include "core/ike/keys.h"
+#include "core/ike/redirect.h"
 #include "core/sa/records.h"
 
 namespace anyswan::ike {
@@ -34,6 +35,10 @@ struct EngineConfig {
     /// back-off).
     Duration retransmit_first = 1s;
     unsigned retransmit_tries = 5;
+    /// Ours that a peer may speak to; those it doesn't use are named to it (RFC 4555 3.4).
+    std::vector<IpAddress> addresses = {};
+    /// What a peer that we sent to another gateway gets to leave by itself (RFC 5685 5).
+    Duration redirect_grace = 60s;
 };
 
 /// Hands out inbound SPIs from the blocks this edge holds. Nothing: no block left just now.
@@ -66,6 +71,8 @@ struct Initiate {
     sa::TunnelId tunnel;
     Endpoint local;
     Endpoint remote;
+    std::optional<IpAddress> redirected_from =
+        std::nullopt;  // the gateway that sent us to `remote`
 };
 /// End all IKE SAs of a tunnel politely (DELETE, then gone), or with `our_spi` one of them.
 struct Terminate {
@@ -95,6 +102,34 @@ struct RekeyIke {
 struct ProbeLiveness {
     IkeSpi our_spi;
 };
+/// The Endpoint fact of an IKE SA (its `origin`) says that the peer is there, perhaps because an
+/// edge saw its ESP come from there: requests of ours follow if a peer behind a NAT is to be
+/// followed.
+struct PeerMoved {
+    IkeSpi origin;
+    Endpoint local;
+    Endpoint remote;
+};
+/// Our own address changed (or the way to the peer did): the IKE SAs of the tunnel that we
+/// initiated use this path from now on, and tell the peer so by MOBIKE (RFC 4555). Those that can't
+/// end without a word: the tunnel must be initiated anew.
+struct MovePath {
+    sa::TunnelId tunnel;
+    Endpoint local;
+    Endpoint remote;
+};
+/// From now on, peers that begin an IKE SA here (of this tunnel, else of any) and support it are
+/// sent to another gateway (RFC 5685); nothing: no longer. Those of a tunnel are told so after they
+/// have authenticated themselves.
+struct RedirectNew {
+    std::optional<sa::TunnelId> tunnel;
+    std::optional<Gateway> to;
+};
+/// The same for the peer of an established IKE SA that it initiated.
+struct Redirect {
+    IkeSpi our_spi;
+    Gateway to;
+};
 /// Go on with an IKE SA whose claim this edge now owns (restart, takeover). `record` is what the
 /// winning compare-and-swap wrote: owner this edge, epoch raised by one (also after a restart: N1
 /// rests on it). `children` are the ChildSa facts of its `children`; keys are not needed and
@@ -110,7 +145,8 @@ struct LostOwnership {
 struct TimePassed {};
 
 using Input = std::variant<DatagramReceived, Initiate, Terminate, CreateChild, RekeyChild,
-                           DeleteChild, RekeyIke, ProbeLiveness, Adopt, LostOwnership, TimePassed>;
+                           DeleteChild, RekeyIke, ProbeLiveness, PeerMoved, MovePath, RedirectNew,
+                           Redirect, Adopt, LostOwnership, TimePassed>;
 
 // Outputs.
 using Write = std::variant<sa::ChildSaRecord, sa::EndpointRecord, sa::IkeSaRecord>;
@@ -144,6 +180,9 @@ enum class EventKind : std::uint8_t {
     peer_unreachable,
     cookie_demanded,
     weak_algorithm,  // broken, but the tunnel allows it
+    peer_moved,      // MOBIKE: its addresses changed
+    we_moved,        // ours did
+    redirected,      // to another gateway (RFC 5685)
 };
 [[nodiscard]] const char* name(EventKind kind);
 struct EngineEvent {
@@ -164,10 +203,19 @@ struct Dropped {
     std::string detail;
 };
 
+/// A gateway sent us elsewhere; the IKE SA with it is gone or ending. To be initiated there, if
+/// that doesn't happen too often (RFC 5685 7).
+struct Redirected {
+    sa::TunnelId tunnel;
+    IpAddress from;
+    Gateway to;
+};
+
 struct Outputs {
     std::vector<Action> actions;
     std::vector<EngineEvent> events;
     std::vector<Dropped> drops;
+    std::vector<Redirected> redirected;
 };
 
 struct ChildSummary {
@@ -187,9 +235,12 @@ struct IkeSaSummary {
     Endpoint remote;
     std::string suite;
     std::vector<ChildSummary> children;
-    bool we_initiated = false;  // the first IKE SA of the chain of rekeys
-    IkeSpi origin;              // our SPI of that: the key of the Endpoint fact
-    WallTime established_at;    // or rekeyed
+    bool mobike = false;
+    std::vector<IpAddress> peer_addresses;  // further ones, by its own word (MOBIKE)
+    bool redirectable = false;              // its peer may be sent to another gateway
+    bool we_initiated = false;              // the first IKE SA of the chain of rekeys
+    IkeSpi origin;                          // our SPI of that: the key of the Endpoint fact
+    WallTime established_at;                // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;
 };

@@ -362,6 +362,58 @@ TEST(Nat, ANewMappingIsFollowedAfterANewAuthenticRequest) {
     EXPECT_EQ(answer.send.front().remote, at("203.0.113.9", 35500));
 }
 
+TEST(Nat, ANewMappingSeenOnEspIsWhereOurRequestsGo) {
+    World world;
+    world.nat = IpAddress::parse("203.0.113.9");
+    world.fleet.directory.tunnels[0].remote_addresses = {net("203.0.113.9")};
+    world.initiate();
+    ASSERT_TRUE(world.up());
+    const IkeSpi origin = world.fleet.ike_sa()->origin;
+    world.rekey_ike(world.fleet);  // what the fact is about outlives the IKE SA that made it
+    world.deliver();
+    ASSERT_EQ(world.disagreement(), "");
+    world.tell(world.fleet, PeerMoved{origin, at("192.0.2.1", 4500), at("203.0.113.9", 35500)});
+    world.nat_port_shift = 31000;
+    world.probe(world.fleet);
+    EXPECT_EQ(world.trace.back().datagram.remote, at("203.0.113.9", 35500));
+    world.deliver();
+    EXPECT_EQ(world.fleet.count(EventKind::retransmission), 0);
+}
+
+TEST(Nat, WhoIsBehindItFollowsNobodyAndSaysSoInItsRecords) {
+    World world;
+    world.nat = IpAddress::parse("203.0.113.9");
+    world.fleet.directory.tunnels[0].remote_addresses = {net("203.0.113.9")};
+    world.initiate();
+    ASSERT_TRUE(world.up());
+    EXPECT_TRUE(world.customer.endpoints.begin()->second.behind_nat);
+    EXPECT_FALSE(world.fleet.endpoints.begin()->second.behind_nat);
+    const IkeSpi origin = world.customer.ike_sa()->origin;
+    world.tell(world.customer, PeerMoved{origin, at("198.51.100.7", 4500), at("192.0.2.66", 4500)});
+    world.probe(world.fleet);
+    Datagram probe = world.trace.back().datagram;
+    world.tell(world.customer,
+               DatagramReceived{at("198.51.100.7", 4500), at("192.0.2.66", 4500), probe.bytes});
+    EXPECT_EQ(world.customer.endpoints.begin()->second.remote, at("192.0.2.1", 4500));
+    world.probe(world.customer);
+    EXPECT_EQ(world.trace.back().datagram.remote, at("192.0.2.1", 4500));
+}
+
+TEST(Nat, WhatIsKnownOfItSurvivesATakeover) {
+    World world;
+    world.nat = IpAddress::parse("203.0.113.9");
+    world.fleet.directory.tunnels[0].remote_addresses = {net("203.0.113.9")};
+    world.initiate();
+    ASSERT_TRUE(world.up());
+    EXPECT_EQ(world.fleet.ike_sa()->nat, (sa::NatStatus{true, false, true, true}));
+    world.take_over(world.fleet, 8);
+    world.nat_port_shift = 31000;
+    world.probe(world.customer);
+    world.deliver();
+    EXPECT_EQ(world.fleet.endpoints.begin()->second.remote, at("203.0.113.9", 35500));
+    EXPECT_EQ(world.fleet.ike_sa()->nat, (sa::NatStatus{true, false, true, true}));
+}
+
 TEST(Nat, WithoutOneAForeignAddressIsAnsweredButNotFollowed) {
     World world;
     world.initiate();

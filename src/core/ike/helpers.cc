@@ -16,7 +16,7 @@ using wire::ike::PayloadType;
 
 namespace {
 
-constexpr std::string_view customer_address = "198.51.100.7";
+constexpr std::string_view customer_home = "198.51.100.7";
 constexpr std::string_view anycast_address = "192.0.2.1";
 
 EngineConfig config_of(const std::string& name, std::uint16_t edge_id) {
@@ -52,7 +52,7 @@ sa::TunnelRecord fleet_tunnel() {
     tunnel.local_id = Identification::from_text("edge.example");
     tunnel.remote_id = Identification::from_text("hq.acme.example");
     tunnel.psk = Secret::copy_of(as_bytes("correct horse battery staple"));
-    tunnel.remote_addresses = {net(customer_address)};
+    tunnel.remote_addresses = {net(customer_home)};
     tunnel.ike_suites = {ike_suite("aes256gcm16-prfsha256-x25519")};
     tunnel.esp_suites = {esp_suite("aes256gcm16")};
     tunnel.local_prefixes = {net("10.0.0.0/8")};
@@ -127,6 +127,7 @@ void Side::restart(std::uint16_t edge_id, std::uint64_t seed) {
     EngineConfig copy = config_of(name, edge_id);
     copy.cookie_threshold = config.cookie_threshold;
     copy.half_open_max = config.half_open_max;
+    copy.addresses = config.addresses;
     engine = std::make_unique<Engine>(std::move(copy), *random, spis, directory);
 }
 
@@ -227,7 +228,10 @@ std::string Side::state() const {
 }
 
 World::World(std::uint64_t seed)
-    : customer("customer", 0, seed * 2 + 1), fleet("ams1", 7, seed * 2 + 2), seed_(seed) {
+    : customer("customer", 0, seed * 2 + 1),
+      fleet("ams1", 7, seed * 2 + 2),
+      customer_address(*IpAddress::parse(customer_home)),
+      seed_(seed) {
     customer.directory.tunnels.push_back(customer_tunnel());
     fleet.directory.tunnels.push_back(fleet_tunnel());
 }
@@ -267,13 +271,18 @@ void World::tell(Side& side, Input input) {
 }
 
 void World::initiate(std::uint16_t port) {
-    tell(customer, Initiate{{"acme", "hq"}, at(customer_address, port), at(anycast_address, port)});
+    tell(customer, Initiate{{"acme", "hq"}, at(customer_home, port), at(anycast_address, port)});
     deliver();
 }
 
 void World::initiate_from_fleet() {
-    tell(fleet, Initiate{{"acme", "hq"}, at(anycast_address, 500), at(customer_address, 500)});
+    tell(fleet, Initiate{{"acme", "hq"}, at(anycast_address, 500), at(customer_home, 500)});
     deliver();
+}
+
+void World::move_customer(std::string_view local, std::string_view remote) {
+    customer_address = *IpAddress::parse(local);
+    tell(customer, MovePath{{"acme", "hq"}, at(local, 4500), at(remote, 4500)});
 }
 
 void World::create_child(Side& side) {
@@ -389,7 +398,7 @@ Datagram World::translated(const Side& from, Datagram datagram) const {
         datagram.local.address = *nat;
         datagram.local.port = static_cast<std::uint16_t>(datagram.local.port + nat_port_shift);
     } else {
-        datagram.remote.address = *IpAddress::parse(customer_address);
+        datagram.remote.address = customer_address;
         datagram.remote.port = static_cast<std::uint16_t>(datagram.remote.port - nat_port_shift);
     }
     return datagram;
@@ -397,6 +406,9 @@ Datagram World::translated(const Side& from, Datagram datagram) const {
 
 void World::arrive(const Carried& carried) {
     const Datagram& datagram = carried.datagram;
+    if (carried.from == &fleet && datagram.remote.address != customer_address) {
+        return;
+    }
     tell(other(*carried.from), DatagramReceived{datagram.remote, datagram.local, datagram.bytes});
 }
 

@@ -126,6 +126,9 @@ public:
     void initiate(std::uint16_t port = 500);
     /// The same from the fleet's side.
     void initiate_from_fleet();
+    /// The customer is at `local` from now on (port 4500), and knows it; nothing is handed over
+    /// yet.
+    void move_customer(std::string_view local, std::string_view remote = "192.0.2.1");
     /// Hands over what is on the wire, and what that causes, until nothing is left.
     void deliver();
     /// Time passes; timers of both sides fire when due.
@@ -174,6 +177,9 @@ public:
     /// The customer is behind this address; ports are shifted by `nat_port_shift`.
     std::optional<IpAddress> nat;
     std::uint16_t nat_port_shift = 30000;
+    /// Where the customer's packets arrive (inside the NAT, if there is one); what is sent to
+    /// another address of it is lost.
+    IpAddress customer_address;
     bool cut = false;  // nothing arrives
 
     std::vector<Carried> trace;  // every datagram ever sent

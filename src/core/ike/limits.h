@@ -40,6 +40,16 @@ inline constexpr unsigned create_restarts_max = 5;
 inline constexpr Duration put_off_first = 2s;
 inline constexpr Duration put_off_longest = 32s;
 inline constexpr unsigned put_off_max = 10;
+/// Retransmissions of a request to a peer that may move (MOBIKE): with the usual pauses seven
+/// minutes.
+inline constexpr unsigned mobile_peer_tries = 9;
+/// Addresses of its own that a peer may name; more are ignored.
+inline constexpr std::size_t peer_addresses_max = 32;
+/// Octets of our COOKIE2 (RFC 4555 4.2.5: 8 to 64).
+inline constexpr std::size_t our_cookie2_size = 16;
+/// Further UPDATE_SA_ADDRESSES after UNEXPECTED_NAT_DETECTED, and the pause before each.
+inline constexpr unsigned update_tries_max = 4;
+inline constexpr Duration update_retry_pause = 2s;
 /// Until a rekey that the peer refused is tried again.
 inline constexpr Duration refused_pause = 60s;
 /// How long a wish waits while it isn't known which of two new IKE SAs has the Child SAs.

@@ -11,6 +11,17 @@ using wire::ike::NotifyType;
 using wire::ike::Payload;
 using wire::ike::ProtocolId;
 
+namespace {
+
+/// "if a NAT is detected, both devices MUST use UDP encapsulation for ESP." A peer to which we
+/// announced a NAT has detected one.
+bool nat_seen(const NatStatus& status, Announce ours) {
+    return status.peer_is_behind || status.we_are_behind ||
+           (status.peer_supports && ours == Announce::behind_nat);
+}
+
+}  // namespace
+
 Bytes nat_hash(SpiPair spis, const Endpoint& endpoint) {
     // "a SHA-1 digest of the SPIs (in the order they appear in the header), IP address, and port"
     Writer writer;
@@ -60,11 +71,14 @@ NatStatus detect_nat(const std::vector<Payload>& payloads, SpiPair spis, const P
     status.peer_supports = source_seen && destination_seen;
     status.peer_is_behind = source_seen && !source_matches;
     status.we_are_behind = destination_seen && !destination_matches;
-    // "if a NAT is detected, both devices MUST use UDP encapsulation for ESP." A peer to which we
-    // announced a NAT has detected one.
-    status.udp_encapsulation = status.peer_is_behind || status.we_are_behind ||
-                               (status.peer_supports && ours == Announce::behind_nat) ||
-                               path.local.port == nat_port;
+    status.udp_encapsulation = nat_seen(status, ours) || path.local.port == nat_port;
+    return status;
+}
+
+NatStatus redetect_nat(const std::vector<Payload>& payloads, SpiPair spis, const Path& path,
+                       Announce ours) {
+    NatStatus status = detect_nat(payloads, spis, path, ours);
+    status.udp_encapsulation = nat_seen(status, ours);
     return status;
 }
 

@@ -14,15 +14,7 @@ namespace anyswan::ike {
 inline constexpr std::uint16_t ike_port = 500;
 inline constexpr std::uint16_t nat_port = 4500;
 
-/// What both sides learned about the path in IKE_SA_INIT.
-struct NatStatus {
-    bool peer_supports = false;  // it sent NAT_DETECTION_*
-    bool we_are_behind = false;
-    bool peer_is_behind = false;
-    /// ESP travels in UDP: a NAT was seen (or announced), or IKE_SA_INIT began on port 4500.
-    bool udp_encapsulation = false;
-    bool operator==(const NatStatus&) const = default;
-};
+using sa::NatStatus;
 
 /// Whether our NAT_DETECTION_SOURCE_IP tells the truth, or (nat_traversal = force) a hash of no
 /// address, so that the peer takes us for being behind a NAT and encapsulates.
@@ -37,6 +29,10 @@ void append_nat_detection(std::vector<wire::ike::Payload>& payloads, SpiPair spi
 /// ourselves.
 [[nodiscard]] NatStatus detect_nat(const std::vector<wire::ike::Payload>& payloads, SpiPair spis,
                                    const Path& path, Announce ours);
+/// The same of a message in an IKE SA (RFC 4555 3.5); on which port IKE_SA_INIT began is no reason
+/// any more to encapsulate.
+[[nodiscard]] NatStatus redetect_nat(const std::vector<wire::ike::Payload>& payloads, SpiPair spis,
+                                     const Path& path, Announce ours);
 /// The same path on port 4500; ports other than 500 stay as they are.
 [[nodiscard]] Path moved_to_nat_port(Path path);
 

@@ -22,6 +22,12 @@ public:
                                 const std::vector<wire::ike::Payload>& payloads) {
         return ours_.seal(header(exchange, id), payloads, next_iv_++, random_);
     }
+    [[nodiscard]] Bytes response(wire::ike::ExchangeType exchange, MessageId id,
+                                 const std::vector<wire::ike::Payload>& payloads) {
+        wire::ike::Header head = header(exchange, id);
+        head.response = true;
+        return ours_.seal(head, payloads, next_iv_++, random_);
+    }
     /// `plain` is taken as it is for the inside of SK.
     [[nodiscard]] Bytes raw_request(wire::ike::ExchangeType exchange, MessageId id,
                                     wire::ike::PayloadType first, const Bytes& plain) {

@@ -14,13 +14,25 @@ namespace anyswan::ike {
 namespace {
 
 /// Ends come first: what is about to go needs nothing else any more.
-bool urgent(const Task& task) {
+bool ends(const Task& task) {
     return std::holds_alternative<task::DeleteIke>(task);
+}
+
+/// Then what the others' way depends on.
+bool urgent(const Task& task) {
+    return ends(task) || std::holds_alternative<task::UpdateAddresses>(task) ||
+           std::holds_alternative<task::CheckPath>(task);
 }
 
 void enqueue(Session& session, Wish wish) {
     auto& wishes = session.in<Established>().wishes;
-    wishes.insert(urgent(wish.task) ? wishes.begin() : wishes.end(), std::move(wish));
+    auto at = wishes.end();
+    if (urgent(wish.task)) {
+        at = ends(wish.task) ? wishes.begin()
+                             : std::find_if(wishes.begin(), wishes.end(),
+                                            [](const Wish& w) { return !ends(w.task); });
+    }
+    wishes.insert(at, std::move(wish));
 }
 
 std::optional<Wish> take_due(Established& sa, Instant now) {
@@ -53,6 +65,9 @@ Task task_of(const InFlight& asked) {
         Task operator()(const in_flight::DeleteChildren& gone) const {
             return task::DeleteChildren{gone.inbound};
         }
+        Task operator()(const in_flight::UpdateAddresses&) const { return task::UpdateAddresses{}; }
+        Task operator()(const in_flight::CheckPath&) const { return task::CheckPath{}; }
+        Task operator()(const in_flight::Redirect& away) const { return task::Redirect{away.to}; }
     } const visitor;
     return std::visit(visitor, asked);
 }
@@ -68,7 +83,7 @@ Duration jittered(Random& random, Duration base) {
 
 bool wanted(const Session& session, const Task& task) {
     if (session.is<Deleting>()) {
-        return urgent(task);
+        return ends(task);
     }
     const auto* sa = std::get_if<Established>(&session.state);
     if (sa == nullptr) {

@@ -2,9 +2,11 @@
 // Dispatch and the common steps of every exchange.
 #include "core/ike/session.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/ike/exchange/exchange.h"
+#include "core/ike/limits.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -304,8 +306,13 @@ void receive(Session& session, Context& context, const Arrival& arrival) {
     }
 }
 
-RetransmitPolicy retransmit_policy(const EngineConfig& config) {
-    return {config.retransmit_first, config.retransmit_tries};
+RetransmitPolicy retransmit_policy(const Session& session, const EngineConfig& config) {
+    // RFC 4555 3.11: "it is suggested that responders continue retransmitting IKEv2 requests for at
+    // least five minutes before giving up", until the initiator has noticed that it must move.
+    const bool peer_may_move = session.mobility.supported && !session.origin_initiated;
+    return {config.retransmit_first, peer_may_move
+                                         ? std::max(config.retransmit_tries, mobile_peer_tries)
+                                         : config.retransmit_tries};
 }
 
 void respond(Session& session, Context& context, const Inbound& request,
@@ -344,7 +351,7 @@ void request(Session& session, Context& context, ExchangeType exchange,
     std::vector<Bytes> datagrams =
         session.channel->seal(header, payloads, session.fragmentation, context.random);
     session.window.sent(exchange, datagrams, context.now.instant,
-                        retransmit_policy(context.config));
+                        retransmit_policy(session, context.config));
     if (persist == Persist::claim) {
         writes.emplace_back(claim_of(session, context.config));
     }
@@ -353,7 +360,7 @@ void request(Session& session, Context& context, ExchangeType exchange,
 
 void request_plain(Session& session, Context& context, Bytes datagram) {
     session.window.sent(ExchangeType::ike_sa_init, {datagram}, context.now.instant,
-                        retransmit_policy(context.config));
+                        retransmit_policy(session, context.config));
     act(session, context, {}, {std::move(datagram)});
 }
 
@@ -362,19 +369,6 @@ void act(Session& session, Context& context, std::vector<Write> writes,
     Action action{session.our_spi, std::move(writes), {}};
     send_on(session.path, datagrams, action.send);
     context.out.actions.push_back(std::move(action));
-}
-
-std::vector<Write> follow_peer(Session& session, const Path& path) {
-    const bool established = session.is<Established>() || session.is<Deleting>();
-    // RFC 7296 2.23: "A host behind a NAT SHOULD NOT do this type of dynamic address update".
-    if (!established || !session.nat.peer_is_behind || session.nat.we_are_behind ||
-        session.path == path) {
-        return {};
-    }
-    session.path = path;
-    std::vector<Write> writes;
-    writes.emplace_back(endpoint_of(session));
-    return writes;
 }
 
 }  // namespace anyswan::ike

@@ -21,6 +21,9 @@ struct Session {
     bool we_initiated = false;
     Path path;
     NatStatus nat;
+    sa::Mobility mobility;
+    /// The peer may be sent to another gateway (RFC 5685).
+    bool redirect_supported = false;
     Fragmentation fragmentation = Fragmentation::unsupported;
     std::optional<sa::TunnelId> tunnel;  // responder: known once authenticated
     Window window;
@@ -123,7 +126,8 @@ void request_plain(Session& session, Context& context, Bytes datagram);
 /// Only writes, or only sends.
 void act(Session& session, Context& context, std::vector<Write> writes,
          const std::vector<Bytes>& datagrams);
-[[nodiscard]] RetransmitPolicy retransmit_policy(const EngineConfig& config);
+[[nodiscard]] RetransmitPolicy retransmit_policy(const Session& session,
+                                                 const EngineConfig& config);
 
 /// Ends the IKE SA: tombstones of its endpoint and Child SAs (unless another IKE SA has them now)
 /// for the caller's action, and whether the claim's is to go with them (not if the store never
@@ -139,5 +143,7 @@ void end_now(Session& session, Context& context);
 /// RFC 7296 2.23: a peer behind a NAT is where its last new authentic packet came from. Returns the
 /// Endpoint fact if it moved.
 [[nodiscard]] std::vector<Write> follow_peer(Session& session, const Path& path);
+/// The same, seen on ESP by some edge, whose word the Endpoint fact has already.
+void esp_moved(Session& session, const Path& path);
 
 }  // namespace anyswan::ike

@@ -13,7 +13,8 @@ namespace anyswan::ike {
 namespace {
 
 void give_up(Session& session, Context& context) {
-    const std::string tries = std::to_string(context.config.retransmit_tries + 1) + " tries";
+    const std::string tries =
+        std::to_string(retransmit_policy(session, context.config).tries + 1) + " tries";
     if (session.is<InitSent>()) {
         const auto refusal = session.in<InitSent>().refusal;
         report(context, session, EventKind::peer_unreachable,
@@ -53,7 +54,7 @@ void on_timer(Session& session, Context& context) {
     if (session.is<Ended>() || !outstanding || outstanding->due > now) {
         return;
     }
-    if (!session.window.retry(now, retransmit_policy(context.config))) {
+    if (!session.window.retry(now, retransmit_policy(session, context.config))) {
         return give_up(session, context);
     }
     report(context, session, EventKind::retransmission,

@@ -3,6 +3,7 @@
 #include "core/ike/session_records.h"
 
 #include "core/ike/child.h"
+#include "core/ike/exchange/mobike.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
@@ -95,6 +96,11 @@ std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
 
 /// What an INFORMATIONAL of ours in flight is about; nothing: the end of the IKE SA.
 std::optional<InFlight> resume_informational(const std::vector<Payload>& payloads) {
+    if (const auto* away = find_notify(payloads, wire::ike::NotifyType::redirect)) {
+        if (const auto words = read_redirect(away->data)) {
+            return in_flight::Redirect{words->gateway};
+        }
+    }
     in_flight::DeleteChildren gone;
     for (const Payload& payload : payloads) {
         const auto* deleted = std::get_if<wire::ike::Delete>(&payload.body);
@@ -124,10 +130,12 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
         return;
     }
     session.window.resume({request.message_id, view->header.exchange, request.datagrams, 0, {}, {}},
-                          now.instant, retransmit_policy(config));
+                          now.instant, retransmit_policy(session, config));
     Established& sa = session.in<Established>();
     if (view->header.exchange == wire::ike::ExchangeType::create_child_sa) {
         sa.asked = resume_create(request, chain->payloads);
+    } else if (auto mobile = mobike::resume(request, chain->payloads)) {
+        sa.asked = std::move(mobile);
     } else if (auto asked = resume_informational(chain->payloads)) {
         sa.asked = std::move(asked);
     } else {
@@ -155,8 +163,19 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
         put(create->ours, create->rival);
     } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
         put(rekey->ours, rekey->rival);
+    } else if (const auto* update = std::get_if<in_flight::UpdateAddresses>(&*sa.asked)) {
+        request.path = {update->path.local, update->path.remote};
+    } else if (const auto* check = std::get_if<in_flight::CheckPath>(&*sa.asked)) {
+        request.path = {check->path.local, check->path.remote};
     }
     return request;
+}
+
+/// Of a claim that doesn't say. On port 4500 it is right but for peers that moved there without a
+/// NAT, and it is only used when the peer moves again, which is what a NAT does.
+NatStatus guessed_nat(const sa::IkeSaRecord& record) {
+    const bool natt = record.local.port == nat_port;
+    return {natt, false, natt, natt};
 }
 
 }  // namespace
@@ -172,6 +191,9 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
     record.origin_initiated = session.origin_initiated;
     record.heir_of = session.heir_of;
     record.fragmentation = session.fragmentation == Fragmentation::supported;
+    record.nat = session.nat;
+    record.mobility = session.mobility;
+    record.redirect_supported = session.redirect_supported;
     record.suite = session.channel->suite();
     record.local = session.path.local;
     record.remote = session.path.remote;
@@ -200,8 +222,9 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
 }
 
 sa::EndpointRecord endpoint_of(const Session& session) {
-    return {session.origin, session.path.local, session.path.remote, session.nat.udp_encapsulation,
-            session.is<Ended>()};
+    return {session.origin,      session.path.local,
+            session.path.remote, session.nat.udp_encapsulation,
+            session.is<Ended>(), session.nat.we_are_behind};
 }
 
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
@@ -241,12 +264,16 @@ IkeSaSummary summary_of(const Session& session) {
     row.remote = session.path.remote;
     row.suite = session.channel ? crypto::to_string(session.channel->suite()) : "";
     row.we_initiated = session.origin_initiated;
+    row.mobike = session.mobility.supported;
+    row.peer_addresses = session.mobility.peer_addresses;
     row.origin = session.origin;
     const Established* sa = established(session);
     if (sa == nullptr) {
         return row;
     }
     row.established_at = sa->since;
+    row.redirectable = session.redirect_supported && !session.origin_initiated &&
+                       session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||
                    wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{});
     if (session.is<Established>() && sa->successor != IkeSpi{}) {
@@ -275,10 +302,9 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     session.fragmentation =
         record.fragmentation ? Fragmentation::supported : Fragmentation::unsupported;
     session.path = {record.local, record.remote};
-    // The Endpoint fact knows better; on port 4500 it is right but for peers that moved there
-    // without a NAT, and it is only used when the peer moves again, which is what a NAT does.
-    session.nat.udp_encapsulation = record.local.port == nat_port;
-    session.nat.peer_is_behind = session.nat.udp_encapsulation;
+    session.nat = record.nat.value_or(guessed_nat(record));
+    session.mobility = record.mobility;
+    session.redirect_supported = record.redirect_supported;
     session.tunnel = record.tunnel;
     session.window = Window({record.expected_request, record.next_request, record.last_response});
     session.state =

@@ -54,6 +54,7 @@ struct InitSent {
     unsigned restarts = 0;
     /// The last error answer, which anyone can forge: named if nothing better comes.
     std::optional<wire::ike::NotifyType> refusal;
+    std::optional<IpAddress> redirected_from = std::nullopt;
 };
 
 namespace auth {

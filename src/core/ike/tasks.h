@@ -19,6 +19,8 @@
 
 #include "base/time.h"
 #include "core/crypto/crypto.h"
+#include "core/ike/path.h"
+#include "core/ike/redirect.h"
 #include "core/sa/records.h"
 
 namespace anyswan::ike {
@@ -50,10 +52,24 @@ struct DeleteChildren {
 struct DeleteIke {
     bool operator==(const DeleteIke&) const = default;
 };
+/// MOBIKE, initiator: tell the peer where we are now (RFC 4555 3.5).
+struct UpdateAddresses {
+    bool operator==(const UpdateAddresses&) const = default;
+};
+/// MOBIKE, responder: is the peer where its last packet came from? (RFC 4555 3.7)
+struct CheckPath {
+    bool operator==(const CheckPath&) const = default;
+};
+/// Send the peer to another gateway (RFC 5685 5).
+struct Redirect {
+    Gateway to;
+    bool operator==(const Redirect&) const = default;
+};
 }  // namespace task
 
 using Task = std::variant<task::Probe, task::NewChild, task::RekeyChild, task::RekeyIke,
-                          task::DeleteChildren, task::DeleteIke>;
+                          task::DeleteChildren, task::DeleteIke, task::UpdateAddresses,
+                          task::CheckPath, task::Redirect>;
 
 struct Wish {
     Task task;
@@ -100,9 +116,23 @@ struct RekeyIke {
 struct DeleteChildren {
     std::vector<EspSpi> inbound;
 };
+/// The path is the one that it was made for.
+struct UpdateAddresses {
+    Wish wish;
+    Bytes cookie;  // COOKIE2
+    Path path;
+};
+struct CheckPath {
+    Bytes cookie;
+    Path path;
+};
+struct Redirect {
+    Gateway to;
+};
 }  // namespace in_flight
 
 using InFlight = std::variant<in_flight::Probe, in_flight::CreateChild, in_flight::RekeyIke,
-                              in_flight::DeleteChildren>;
+                              in_flight::DeleteChildren, in_flight::UpdateAddresses,
+                              in_flight::CheckPath, in_flight::Redirect>;
 
 }  // namespace anyswan::ike

@@ -51,6 +51,14 @@ void Window::resume(OutstandingRequest request, Instant now, const RetransmitPol
     outstanding_->due = now + policy.first;
 }
 
+void Window::hurry(Instant now, const RetransmitPolicy& policy) {
+    if (outstanding_) {
+        outstanding_->retransmissions = 0;
+        outstanding_->wait = policy.first;
+        outstanding_->due = now;
+    }
+}
+
 bool Window::retry(Instant now, const RetransmitPolicy& policy) {
     check(outstanding_.has_value(), "retry without a request");
     if (outstanding_->retransmissions >= policy.tries) {

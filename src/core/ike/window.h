@@ -75,6 +75,8 @@ public:
         return outstanding_;
     }
     void completed() { outstanding_.reset(); }
+    /// The request in flight is due at once, and has all its tries again: the path is a new one.
+    void hurry(Instant now, const RetransmitPolicy& policy);
     /// After `due`: true if the request is to be sent again (and the next wait is armed), false if
     /// it was tried often enough.
     [[nodiscard]] bool retry(Instant now, const RetransmitPolicy& policy);

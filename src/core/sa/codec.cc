@@ -36,6 +36,9 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
     message.set_initiate(record.initiate);
+    message.set_mobike(record.mobike);
+    message.set_mobike_unchecked(!record.mobike_check);
+    message.set_follow_redirects(record.follow_redirects);
     message.set_ended(record.ended);
 }
 
@@ -47,6 +50,9 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
+    record.mobike = message.mobike();
+    record.mobike_check = !message.mobike_unchecked();
+    record.follow_redirects = message.follow_redirects();
     record.ended = message.ended();
     // Suites of a later release are kept as numbers: negotiation passes over what it can't run.
     return get(message.id(), record.id) && get(message.local_id(), record.local_id) &&
@@ -136,12 +142,14 @@ void write(const EndpointRecord& record, v1::PeerEndpoint& message) {
     put(record.remote, *message.mutable_remote());
     message.set_udp_encapsulation(record.udp_encapsulation);
     message.set_ended(record.ended);
+    message.set_behind_nat(record.behind_nat);
 }
 
 bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
     record.ike_spi = IkeSpi(message.ike_spi());
     record.udp_encapsulation = message.udp_encapsulation();
     record.ended = message.ended();
+    record.behind_nat = message.behind_nat();
     return record.ike_spi.value() != 0 && get(message.local(), record.local) &&
            get(message.remote(), record.remote);
 }
@@ -242,6 +250,13 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     message.set_successor(record.successor.value());
     message.set_heir_of(record.heir_of.value());
     message.set_fragmentation(record.fragmentation);
+    if (record.nat) {
+        put(*record.nat, *message.mutable_nat());
+    }
+    if (record.mobility != Mobility{}) {
+        put(record.mobility, *message.mutable_mobility());
+    }
+    message.set_redirect_supported(record.redirect_supported);
 }
 
 /// The numbers, which need no judging.
@@ -261,6 +276,10 @@ void get_counters(const v1::IkeSa& message, IkeSaRecord& record) {
     record.successor = IkeSpi(message.successor());
     record.heir_of = IkeSpi(message.heir_of());
     record.fragmentation = message.fragmentation();
+    if (message.has_nat()) {
+        get(message.nat(), record.nat.emplace());
+    }
+    record.redirect_supported = message.redirect_supported();
 }
 
 bool read(const v1::IkeSa& message, IkeSaRecord& record) {
@@ -269,7 +288,8 @@ bool read(const v1::IkeSa& message, IkeSaRecord& record) {
         !get(message.peer_id(), record.peer_id) || !get(message.suite(), record.suite) ||
         !get_keys(message, record) || !get(message.local(), record.local) ||
         !get(message.remote(), record.remote) || !get_edge_id(message.owner(), record.owner) ||
-        !get_datagrams(message.last_response(), record.last_response)) {
+        !get_datagrams(message.last_response(), record.last_response) ||
+        !get(message.mobility(), record.mobility)) {
         return false;
     }
     if (message.has_request() && !get(message.request(), record.request.emplace())) {

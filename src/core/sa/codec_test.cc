@@ -73,6 +73,33 @@ TEST(Codec, WhatRekeysAddComesBack) {
     expect_round_trip(tunnel.clone());
 }
 
+TEST(Codec, WhatIsKnownOfThePathComesBack) {
+    EndpointRecord endpoint = samples::endpoint();
+    endpoint.behind_nat = true;
+    expect_round_trip(endpoint);
+    IkeSaRecord ike = samples::ike_sa();
+    ike.nat = NatStatus{true, false, true, true};
+    expect_round_trip(ike.clone());
+    EXPECT_NE(encoded(ike.clone()), encoded(samples::ike_sa()));
+    ike.mobility = {true,
+                    {samples::address("192.0.2.9"), samples::address("2001:db8::9")},
+                    true,
+                    true,
+                    Bytes(20, 7)};
+    ike.redirect_supported = true;
+    ike.request->path = EndpointPair{{samples::address("192.0.2.1"), 4500},
+                                     {samples::address("2001:db8::1"), 4500}};
+    expect_round_trip(ike.clone());
+    TunnelRecord tunnel = samples::tunnel();
+    tunnel.mobike = true;
+    tunnel.mobike_check = false;
+    tunnel.follow_redirects = true;
+    expect_round_trip(tunnel.clone());
+    v1::Tunnel message;
+    ASSERT_TRUE(message.ParseFromString(to_string(encoded(tunnel.clone()))));
+    EXPECT_TRUE(message.mobike() && message.mobike_unchecked() && message.follow_redirects());
+}
+
 TEST(Codec, AdditionalKeyExchangesComeBack) {
     TunnelRecord tunnel = samples::tunnel();
     tunnel.ike_suites = {

@@ -206,6 +206,29 @@ bool get(const v1::ChildKeys& message, ChildKeys& value) {
     return get_secret(message.encr(), value.encr) && get_secret(message.integ(), value.integ);
 }
 
+void put(const Mobility& value, v1::Mobility& message) {
+    message.set_supported(value.supported);
+    for (const IpAddress& address : value.peer_addresses) {
+        put_bytes(address.bytes(), *message.add_peer_addresses());
+    }
+    message.set_unchecked(value.unchecked);
+    message.set_update_owed(value.update_owed);
+    put_bytes(value.seen_as, *message.mutable_seen_as());
+}
+
+bool get(const v1::Mobility& message, Mobility& value) {
+    value.supported = message.supported();
+    value.unchecked = message.unchecked();
+    value.update_owed = message.update_owed();
+    value.seen_as = to_bytes(bytes_of(message.seen_as()));
+    return static_cast<std::size_t>(message.peer_addresses_size()) <= list_size_max &&
+           value.seen_as.size() <= text_size_max &&
+           std::all_of(message.peer_addresses().begin(), message.peer_addresses().end(),
+                       [&value](const std::string& address) {
+                           return get_address(address, value.peer_addresses.emplace_back());
+                       });
+}
+
 void put(const RequestInFlight& value, v1::RequestInFlight& message) {
     message.set_message_id(value.message_id.value());
     put_datagrams(value.datagrams, *message.mutable_datagrams());
@@ -214,6 +237,10 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message) {
     put_bytes(value.rival_nonce, *message.mutable_rival_nonce());
     for (const EspSpi spi : value.gone) {
         message.add_gone(spi.value());
+    }
+    if (value.path) {
+        put(value.path->local, *message.mutable_path_local());
+        put(value.path->remote, *message.mutable_path_remote());
     }
 }
 
@@ -227,8 +254,24 @@ bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
     for (const std::uint32_t spi : message.gone()) {
         value.gone.emplace_back(spi);
     }
+    if (message.has_path_local() && (!get(message.path_local(), value.path.emplace().local) ||
+                                     !get(message.path_remote(), value.path->remote))) {
+        return false;
+    }
     return get_datagrams(message.datagrams(), value.datagrams) &&
            get_secret(message.seed(), value.seed) && value.rival_nonce.size() <= blob_size_max;
+}
+
+void put(const NatStatus& value, v1::NatStatus& message) {
+    message.set_peer_supports(value.peer_supports);
+    message.set_we_are_behind(value.we_are_behind);
+    message.set_peer_is_behind(value.peer_is_behind);
+    message.set_udp_encapsulation(value.udp_encapsulation);
+}
+
+void get(const v1::NatStatus& message, NatStatus& value) {
+    value = {message.peer_supports(), message.we_are_behind(), message.peer_is_behind(),
+             message.udp_encapsulation()};
 }
 
 void put_texts(const std::vector<std::string>& values,

@@ -13,6 +13,8 @@
 // Generated from records.proto.
 namespace anyswan::v1 {
 class ChildKeys;
+class Mobility;
+class NatStatus;
 class Credentials;
 class Endpoint;
 class EspSuite;
@@ -71,6 +73,10 @@ void put(const ChildKeys& value, v1::ChildKeys& message);
 [[nodiscard]] bool get(const v1::ChildKeys& message, ChildKeys& value);
 void put(const Credentials& value, v1::Credentials& message);
 [[nodiscard]] bool get(const v1::Credentials& message, Credentials& value);
+void put(const NatStatus& value, v1::NatStatus& message);
+void get(const v1::NatStatus& message, NatStatus& value);
+void put(const Mobility& value, v1::Mobility& message);
+[[nodiscard]] bool get(const v1::Mobility& message, Mobility& value);
 void put(const RequestInFlight& value, v1::RequestInFlight& message);
 [[nodiscard]] bool get(const v1::RequestInFlight& message, RequestInFlight& value);
 

@@ -69,6 +69,9 @@ TunnelRecord TunnelRecord::clone() const {
         .dpd_s = dpd_s,
         .replay_window = replay_window,
         .initiate = initiate,
+        .mobike = mobike,
+        .mobike_check = mobike_check,
+        .follow_redirects = follow_redirects,
         .ended = ended,
     };
 }
@@ -132,6 +135,9 @@ IkeSaRecord IkeSaRecord::clone() const {
         .successor = successor,
         .heir_of = heir_of,
         .fragmentation = fragmentation,
+        .nat = nat,
+        .mobility = mobility,
+        .redirect_supported = redirect_supported,
     };
 }
 

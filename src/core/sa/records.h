@@ -74,6 +74,9 @@ struct TunnelRecord {
     std::uint32_t dpd_s = 0;             // ask after this silence; 0 never
     std::uint16_t replay_window = 1024;  // packets; 0 switches replay protection off
     bool initiate = false;               // the side that holds this record brings the tunnel up
+    bool mobike = false;                 // RFC 4555: the initiator's addresses may change
+    bool mobike_check = true;            // its new one must answer before ESP goes there
+    bool follow_redirects = false;       // as initiator: to other gateways (RFC 5685)
     bool ended = false;                  // a tombstone: deleted by the operator, psk empty
 
     [[nodiscard]] TunnelRecord clone() const;
@@ -119,6 +122,16 @@ struct ChildSaRecord {
     bool operator==(const ChildSaRecord&) const = default;
 };
 
+/// What NAT detection told about a path (RFC 7296 2.23).
+struct NatStatus {
+    bool peer_supports = false;  // it sent NAT_DETECTION_*
+    bool we_are_behind = false;
+    bool peer_is_behind = false;
+    /// ESP travels in UDP: a NAT was seen (or announced), or IKE_SA_INIT began on port 4500.
+    bool udp_encapsulation = false;
+    bool operator==(const NatStatus&) const = default;
+};
+
 /// Endpoint (fact, key IKE SA): where the peer is now.
 struct EndpointRecord {
     IkeSpi ike_spi;
@@ -126,6 +139,8 @@ struct EndpointRecord {
     Endpoint remote;
     bool udp_encapsulation = false;
     bool ended = false;
+    /// We are behind a NAT: its mapping is kept alive, and the peer's address isn't followed.
+    bool behind_nat = false;
     bool operator==(const EndpointRecord&) const = default;
 };
 
@@ -141,6 +156,27 @@ struct EdgeRecord {
     bool operator==(const EdgeRecord&) const = default;
 };
 
+/// MOBIKE (RFC 4555) of an IKE SA.
+struct Mobility {
+    bool supported = false;                   // both sides said so
+    std::vector<IpAddress> peer_addresses{};  // further ones, which it said it can be reached at
+    /// Responder: the peer moved and has not yet answered at its new address; ESP goes to the old
+    /// one.
+    bool unchecked = false;
+    /// Initiator: the peer has not yet confirmed our present address.
+    bool update_owed = false;
+    /// Initiator behind a NAT: the hash of our address as the peer saw it last.
+    Bytes seen_as{};
+    bool operator==(const Mobility&) const = default;
+};
+
+/// Two ends of a path, ours first.
+struct EndpointPair {
+    Endpoint local;
+    Endpoint remote;
+    bool operator==(const EndpointPair&) const = default;
+};
+
 /// A request of our own that may still be unanswered: its datagrams, to be sent again as they are.
 struct RequestInFlight {
     MessageId message_id;
@@ -153,9 +189,11 @@ struct RequestInFlight {
     Bytes rival_nonce = {};
     /// SPIs that the peer deleted meanwhile; the one it has made for us may be among them.
     std::vector<EspSpi> gone = {};
+    /// Of a MOBIKE request: the path that it is about.
+    std::optional<EndpointPair> path = std::nullopt;
 
     [[nodiscard]] RequestInFlight clone() const {
-        return {message_id, datagrams, seed.clone(), rival, rival_nonce, gone};
+        return {message_id, datagrams, seed.clone(), rival, rival_nonce, gone, path};
     }
     bool operator==(const RequestInFlight&) const = default;
 };
@@ -197,6 +235,11 @@ struct IkeSaRecord {
     IkeSpi heir_of;
     /// The peer takes fragments (RFC 7383).
     bool fragmentation = false;
+    /// Nothing: written by a release that didn't keep it.
+    std::optional<NatStatus> nat;
+    Mobility mobility;
+    /// The peer may be sent to another gateway (RFC 5685).
+    bool redirect_supported = false;
 
     [[nodiscard]] IkeSaRecord clone() const;
     bool operator==(const IkeSaRecord&) const = default;

@@ -121,10 +121,11 @@ void Forwarder::deliver(Sa& sa, OuterPacket& outer, const esp::Opened& opened,
 
 // RFC 7296 2.23: the peer is where "the last valid authenticated packet" came from. Only a new
 // highest number counts, so that a delayed or replayed packet moves nothing; only UDP, since no NAT
-// passes plain ESP on from changing addresses.
+// passes plain ESP on from changing addresses. "A host behind a NAT SHOULD NOT do this type of
+// dynamic address update": an attacker could "break the connection with a single packet".
 void Forwarder::follow_peer(Sa& sa, const OuterPacket& from, const Now& now, ForwarderOutput& out) {
-    if (!options_.follow_moved_peers || !sa.udp_encapsulation || !from.udp_encapsulation ||
-        (from.remote == sa.remote && from.local == sa.local)) {
+    if (!options_.follow_moved_peers || sa.behind_nat || !sa.udp_encapsulation ||
+        !from.udp_encapsulation || (from.remote == sa.remote && from.local == sa.local)) {
         return;
     }
     for (Sa* sibling : sas_.of_ike_sa(sa.ike_spi)) {

@@ -113,6 +113,7 @@ void Forwarder::on(const MoveEndpoint& change, const Now& /*now*/, ForwarderOutp
         sa->local = change.local;
         sa->remote = change.remote;
         sa->udp_encapsulation = change.udp_encapsulation;
+        sa->behind_nat = change.behind_nat;
     }
 }
 

@@ -652,6 +652,21 @@ TEST_F(ForwarderTest, AHostBehindANatStaysPut) {
     EXPECT_EQ(natted.counters().at("endpoint_moves"), 0U);
 }
 
+TEST_F(ForwarderTest, AnSaOfOursBehindANatStaysPutUntilTheNatIsGone) {
+    const auto record = make_record("aes128gcm16");
+    auto natted = install(record);
+    natted.behind_nat = true;
+    apply(std::move(natted));
+    Peer peer(record);
+    const Endpoint elsewhere{esp::testing::address("198.51.100.9"), 7};
+    receive(peer.seal(1, in_), elsewhere);
+    EXPECT_EQ(driver_.take_inner().size(), 1U);
+    EXPECT_TRUE(take<EndpointMoved>().empty());
+    apply(MoveEndpoint{record.ike_spi, testing::driver_natt, testing::peer_natt, true});
+    receive(peer.seal(2, in_), elsewhere);
+    EXPECT_EQ(take<EndpointMoved>().size(), 1U);
+}
+
 TEST_F(ForwarderTest, MoveEndpointTakesAllSasOfTheIkeSa) {
     const auto record = make_record("aes128gcm16");
     apply(install(record), grant(record.inbound_spi, 1, many));

@@ -43,7 +43,8 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
            .waits_for = record.outbound_waits ? std::optional(record.replaces) : std::nullopt,
            .local = install.local,
            .remote = install.remote,
-           .udp_encapsulation = install.udp_encapsulation});
+           .udp_encapsulation = install.udp_encapsulation,
+           .behind_nat = install.behind_nat});
     Sa* sa = made.get();
     check(by_spi_.try_emplace(sa->inbound_spi, std::move(made)).second, "SPI installed twice");
     by_ike_spi_[sa->ike_spi].push_back(sa);

@@ -45,6 +45,7 @@ struct Sa {
     Endpoint local;
     Endpoint remote;
     bool udp_encapsulation = false;
+    bool behind_nat = false;
 
     std::deque<WaitingPacket> waiting{};
     std::optional<Instant> asked_for_sequence{};  // unanswered

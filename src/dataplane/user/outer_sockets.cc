@@ -187,13 +187,11 @@ void OuterSockets::send_ike(std::span<const IkeDatagram> datagrams, esp::DropCou
             count_drop(drops, DropReason::outer_send_failed);
             continue;
         }
-        // RFC 3948 2.2: behind four zero bytes where ESP lives on the same port.
-        Bytes bytes(entry->kind == Kind::natt ? wire::esp::non_esp_marker_size : 0);
-        bytes.insert(bytes.end(), datagram.bytes.begin(), datagram.bytes.end());
+        const Bytes bytes = wire::esp::ike_in_udp(datagram.bytes, entry->kind == Kind::natt);
         const net::OutgoingDatagram outgoing{bytes, datagram.local, datagram.remote, 0};
         count_drop(drops, DropReason::outer_send_failed,
                    entry->socket.send_fragmentable({&outgoing, 1}));
-        ++counts_.ike_out;
+        ++(datagram.bytes.empty() ? counts_.natt_keepalives_sent : counts_.ike_out);
     }
 }
 

@@ -14,7 +14,8 @@
 namespace anyswan::dataplane {
 
 struct OuterCounts {
-    std::uint64_t natt_keepalives = 0;
+    std::uint64_t natt_keepalives = 0;  // in
+    std::uint64_t natt_keepalives_sent = 0;
     std::uint64_t ike_in = 0;
     std::uint64_t ike_out = 0;
 };

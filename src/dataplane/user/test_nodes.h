@@ -79,6 +79,7 @@ public:
         });
         return found;
     }
+    void send_ike(const IkeDatagram& datagram) { driver_->send_ike({&datagram, 1}); }
     std::uint64_t counter(const std::string& name) { return driver_->counters().at(name); }
     /// Waits until the counter has at least this value, for up to 5 seconds.
     bool counts(const std::string& name, std::uint64_t value) {

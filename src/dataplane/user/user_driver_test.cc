@@ -271,6 +271,14 @@ TEST_F(Cable, CountsStrangeDatagrams) {
     EXPECT_TRUE(near_->counts("drop_outer_truncated", 1));
 }
 
+TEST_F(Cable, ADatagramWithoutBytesIsAKeepalive) {
+    ASSERT_NO_FATAL_FAILURE(start());
+    near_->send_ike({{address("192.0.2.1"), 4500}, {address("192.0.2.2"), 4500}, {}});
+    EXPECT_TRUE(far_->counts("natt_keepalives", 1));
+    EXPECT_TRUE(near_->counts("natt_keepalives_sent", 1));
+    EXPECT_EQ(near_->counter("ike_out"), 0U);
+}
+
 TEST_F(Cable, SaysWhyItCantStart) {
     ASSERT_NO_FATAL_FAILURE(start());
     near_->netns().run([] {

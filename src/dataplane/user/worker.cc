@@ -25,7 +25,7 @@ constexpr std::uint64_t domain_tokens = std::uint64_t{1} << 32U;
 
 std::vector<std::string> counter_names() {
     std::vector<std::string> names = forwarder_counter_names();
-    names.insert(names.end(), {"natt_keepalives", "ike_in", "ike_out"});
+    names.insert(names.end(), {"natt_keepalives", "natt_keepalives_sent", "ike_in", "ike_out"});
     return names;
 }
 
@@ -192,8 +192,9 @@ void Worker::publish_counters() {
     counter_values_.clear();
     append_counter_values(forwarder_, counter_values_);
     const OuterCounts& outer = sockets_.counts();
-    counter_values_.insert(counter_values_.end(),
-                           {outer.natt_keepalives, outer.ike_in, outer.ike_out});
+    counter_values_.insert(
+        counter_values_.end(),
+        {outer.natt_keepalives, outer.natt_keepalives_sent, outer.ike_in, outer.ike_out});
     counters_.publish(counter_values_);
 }
 

@@ -11,7 +11,8 @@
 #include "core/ike/auth/ppk.h"
 #include "core/ike/auth/select.h"
 #include "core/ike/child.h"
-#include "core/ike/exchange/exchange.h"
+#include "core/ike/exchange/mobike.h"
+#include "core/ike/exchange/redirect.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -77,6 +78,16 @@ void fail_syntax(Session& session, Context& context, const Inbound& in, const st
             ending.persist);
 }
 
+/// RFC 4555 3.9: the initiator allows no NAT, and there is one: no IKE SA comes of it.
+void fail_nat(Session& session, Context& context, const Inbound& in) {
+    report(context, session, EventKind::we_refused,
+           "UNEXPECTED_NAT_DETECTED to " + in.path.remote.to_string() +
+               ": the router allows no NAT (NAT traversal is off there), and one is in the way");
+    const Ending ending = end(session, context);
+    respond(session, context, in, {{Notify{{}, {}, NotifyType::unexpected_nat_detected, {}}}}, {},
+            ending.persist);
+}
+
 /// The response's payloads about the Child SA, and its record if it was made.
 struct ChildOutcome {
     std::vector<Payload> payloads;
@@ -98,6 +109,12 @@ ChildOutcome make_first_child(Session& session, Context& context, const sa::Tunn
     return {std::move(accepted->payloads),
             make_child(session, context, tunnel, std::move(accepted->agreement),
                        {{state.nonce_i, state.nonce_r}, false})};
+}
+
+/// RFC 5685 6: the responder "prevents the creation of a CHILD SA and sends the REDIRECT payload in
+/// the IKE_AUTH response".
+ChildOutcome sent_away(const Gateway& to) {
+    return {{{Notify{{}, {}, NotifyType::redirect, redirect_data(to)}}}, std::nullopt};
 }
 
 /// IDr, CERT and AUTH of the response; else why we can't prove ourselves.
@@ -141,8 +158,10 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
     }
     become(session, Established{peer_id, {}, context.now.wall});
     report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk});
-    ChildOutcome child = make_first_child(session, context, tunnel, state, offer);
     std::vector<Write> writes;
+    const Gateway* away = redirect::wanted(session, context);
+    ChildOutcome child = away != nullptr ? sent_away(*away)
+                                         : make_first_child(session, context, tunnel, state, offer);
     if (child.record) {
         report_child(context, session, *child.record);
         session.in<Established>().children.push_back(without_keys(*child.record));
@@ -151,8 +170,12 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
     for (Payload& payload : child.payloads) {
         payloads.push_back(std::move(payload));
     }
+    mobike::answer_auth(session, context.config, tunnel, in, payloads);
     writes.emplace_back(endpoint_of(session));
     respond(session, context, in, payloads, std::move(writes), Persist::claim);
+    if (away != nullptr) {
+        redirect::await_departure(session, context, *away);
+    }
 }
 
 // Initiator.
@@ -330,6 +353,7 @@ void start(Session& session, Context& context, Start start) {
     for (Payload& payload : offer_child(*tunnel, *inbound)) {
         payloads.push_back(std::move(payload));
     }
+    mobike::append_to_auth_request(payloads, session, context.config, *tunnel);
     become(session, AuthSent{std::move(start.init_response), std::move(start.nonce_i),
                              std::move(start.nonce_r),
                              auth_tail(start.int_auth, session.window.next_request()),
@@ -359,6 +383,9 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     const auto offer = ChildPayloads::of(in.payloads);
     if (!offer) {
         return fail_syntax(session, context, in, "lacks SA, TSi or TSr");
+    }
+    if (mobike::nat_prohibited(in)) {
+        return fail_nat(session, context, in);
     }
     add_from_auth_request(session.in<HalfOpen>().terms, in.payloads);
     const Claimed claimed{*id_i, Message::find_in<IdResponder>(in.payloads), *auth, in.payloads};
@@ -390,7 +417,15 @@ void on_response(Session& session, Context& context, const Inbound& in) {
     }
     const AuthSent state = std::move(session.in<AuthSent>());
     become(session, Established{responder->id, {}, context.now.wall});
+    mobike::read_auth_response(session, *tunnel, in.payloads);
     report_established(session, context, responder->id, responder->assurance);
+    // RFC 5685 6: the client, having verified the gateway's AUTH, "SHOULD delete the IKEv2 security
+    // association with the gateway".
+    if (redirect::follow(session, context, in.payloads)) {
+        std::vector<Write> writes;
+        writes.emplace_back(endpoint_of(session));
+        return informational::send_delete(session, context, std::move(writes));
+    }
     take_child(session, context, *tunnel, state, in);
 }
 

@@ -99,6 +99,12 @@ Started start(Session& session, Context& context, const task::DeleteChildren& ta
               std::vector<Write>& writes);
 Started start(Session& session, Context& context, const task::DeleteIke& task, Wish& wish,
               std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::UpdateAddresses& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::CheckPath& task, Wish& wish,
+              std::vector<Write>& writes);
+Started start(Session& session, Context& context, const task::Redirect& task, Wish& wish,
+              std::vector<Write>& writes);
 
 void finish(Session& session, Context& context, const Inbound& in, in_flight::Probe& asked,
             std::vector<Write>& writes);
@@ -107,6 +113,12 @@ void finish(Session& session, Context& context, const Inbound& in, in_flight::Cr
 void finish(Session& session, Context& context, const Inbound& in, in_flight::RekeyIke& asked,
             std::vector<Write>& writes);
 void finish(Session& session, Context& context, const Inbound& in, in_flight::DeleteChildren& asked,
+            std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in,
+            in_flight::UpdateAddresses& asked, std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in, in_flight::CheckPath& asked,
+            std::vector<Write>& writes);
+void finish(Session& session, Context& context, const Inbound& in, in_flight::Redirect& asked,
             std::vector<Write>& writes);
 
 }  // namespace tasks

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // INFORMATIONAL (RFC 7296 1.4): liveness checks, DELETE of IKE and Child SAs, notifies. Both roles.
 #include "core/ike/child.h"
-#include "core/ike/exchange/exchange.h"
+#include "core/ike/exchange/mobike.h"
+#include "core/ike/exchange/redirect.h"
 #include "core/ike/limits.h"
+#include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
 
@@ -89,11 +91,17 @@ void delete_children(Session& session, Context& context, const Inbound& in) {
                    "Child SA " + hex(inbound) + ": deleted by the peer", inbound);
         }
     }
-    std::vector<Payload> payloads;
+    std::vector<Payload> payloads = mobike::on_request(session, context, in, writes);
     if (!paired.spis.empty()) {
         payloads.push_back({std::move(paired)});
     }
     respond(session, context, in, payloads, std::move(writes), Persist::claim);
+    mobike::go_on(session, context);
+    // RFC 5685 5: "Once the client sends an acknowledgement to the gateway, it SHOULD delete the
+    // existing security associations with the old gateway".
+    if (session.is<Established>() && redirect::follow(session, context, in.payloads)) {
+        wish(session, context, task::DeleteIke{});
+    }
 }
 
 }  // namespace
@@ -151,12 +159,16 @@ namespace anyswan::ike::tasks {
 Started start(Session& session, Context& context, const task::Probe&, Wish&,
               std::vector<Write>& writes) {
     session.in<Established>().asked = in_flight::Probe{};
-    request(session, context, wire::ike::ExchangeType::informational, {}, std::move(writes),
+    std::vector<wire::ike::Payload> payloads;
+    mobike::append_to_probe(payloads, session, context);
+    request(session, context, wire::ike::ExchangeType::informational, payloads, std::move(writes),
             Persist::claim);
     return Started::yes;
 }
 
-void finish(Session&, Context&, const Inbound&, in_flight::Probe&, std::vector<Write>&) {}
+void finish(Session& session, Context&, const Inbound& in, in_flight::Probe&, std::vector<Write>&) {
+    mobike::on_probe_answer(session, in);
+}
 
 Started start(Session& session, Context& context, const task::DeleteChildren& task, Wish&,
               std::vector<Write>& writes) {

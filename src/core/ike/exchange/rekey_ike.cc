@@ -124,6 +124,9 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
     heir->we_initiated = agreed.we_began;
     heir->path = old.path;
     heir->nat = old.nat;
+    heir->redirect_supported = old.redirect_supported;
+    heir->mobility = old.mobility;
+    heir->mobility.seen_as.clear();  // the hash covers the SPIs
     heir->fragmentation = old.fragmentation;
     heir->tunnel = old.tunnel;
     heir->origin = old.origin;
@@ -150,6 +153,14 @@ void send_refusal(Session& session, Context& context, const Inbound& in, Notify 
     respond(session, context, in, {{std::move(notify)}}, {}, Persist::claim);
 }
 
+/// Requests that no SA depends on.
+bool touches_no_sa(const InFlight& asked) {
+    return std::holds_alternative<in_flight::Probe>(asked) ||
+           std::holds_alternative<in_flight::UpdateAddresses>(asked) ||
+           std::holds_alternative<in_flight::CheckPath>(asked) ||
+           std::holds_alternative<in_flight::Redirect>(asked);
+}
+
 /// RFC 7296 2.25.1 and 2.25.2; the table is in create_child.cc.
 std::optional<std::string> why_not_now(Session& session) {
     const Established& sa = *established(session);
@@ -160,7 +171,7 @@ std::optional<std::string> why_not_now(Session& session) {
         return rekey->rival ? std::optional<std::string>("the peer's rekey before is undecided")
                             : std::nullopt;
     }
-    if (sa.asked && !std::holds_alternative<in_flight::Probe>(*sa.asked)) {
+    if (sa.asked && !touches_no_sa(*sa.asked)) {
         return "our request about a Child SA is under way";
     }
     return std::nullopt;

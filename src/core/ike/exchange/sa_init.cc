@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "core/ike/auth/proof.h"
-#include "core/ike/exchange/exchange.h"
+#include "core/ike/exchange/redirect.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/report.h"
@@ -200,6 +200,7 @@ Bytes build_request(const Session& session, const InitSent& state, const sa::Tun
         append_intermediate(request.payloads);
     }
     auth::append_to_init_request(request.payloads, tunnel);
+    redirect::append_to_init_request(request.payloads, tunnel, state.redirected_from);
     return request.emit();
 }
 
@@ -319,7 +320,9 @@ void go_on(Session& session, Context& context, const Message& response, const Ar
     session.nat = detect_nat(response.payloads, session.spis(), session.path, announce_of(tunnel));
     // RFC 7296 2.23: the initiator "if they do not match the addresses in the outer packet, MUST
     // tunnel all future IKE and ESP packets associated with this IKE SA over UDP port 4500."
-    if (session.nat.udp_encapsulation) {
+    // RFC 4555 3.3: those who know MOBIKE too "MUST change to port 4500 if the correspondent also
+    // supports both, even if no NAT was detected".
+    if (session.nat.udp_encapsulation || (tunnel.mobike && session.nat.peer_supports)) {
         session.path = moved_to_nat_port(session.path);
     }
     if (find_notify(response.payloads, NotifyType::ikev2_fragmentation_supported) != nullptr) {
@@ -361,6 +364,7 @@ std::unique_ptr<Session> accept(Context& context, Front& front, const Arrival& a
     session->origin = our_spi;
     session->peer_spi = message.header.initiator_spi;
     session->path = arrival.path;
+    session->redirect_supported = redirect::supported(message.payloads);
     Bytes nonce = context.random.bytes(our_nonce_size);
     Bytes response = build_response(*session, message, chosen->suite, tunnels,
                                     {{wire::ike::SecurityAssociation{{chosen->proposal}}},
@@ -408,7 +412,8 @@ std::unique_ptr<Session> start(Context& context, const Initiate& input, IkeSpi o
                               {},
                               {},
                               0,
-                              std::nullopt};
+                              std::nullopt,
+                              input.redirected_from};
     send_request(*session, context, *tunnel);
     return session;
 }
@@ -429,6 +434,9 @@ void on_response(Session& session, Context& context, const Arrival& arrival) {
         if (const Notify* notify = find_notify(response->payloads, type)) {
             return restart(session, context, arrival, *notify);
         }
+    }
+    if (const Notify* notify = find_notify(response->payloads, NotifyType::redirect)) {
+        return redirect::on_init_response(session, context, arrival, *notify);
     }
     if (const Notify* notify = first_error(response->payloads)) {
         return note_refusal(session, context, arrival, *notify);

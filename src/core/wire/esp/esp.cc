@@ -22,6 +22,16 @@ void write_header(MutableBytes at, const Header& header) {
     store_u32(at.subspan(4), header.sequence_low);
 }
 
+Bytes ike_in_udp(ByteView message, bool natt) {
+    if (message.empty()) {
+        return {keepalive_byte};
+    }
+    // RFC 3948 2.2: behind four zero bytes where ESP lives on the same port.
+    Bytes bytes(natt ? non_esp_marker_size : 0);
+    bytes.insert(bytes.end(), message.begin(), message.end());
+    return bytes;
+}
+
 Natt classify_natt(ByteView datagram) {
     if (datagram.size() == 1 && datagram[0] == keepalive_byte) {
         return Natt::keepalive;

@@ -41,4 +41,9 @@ enum class Natt : std::uint8_t {
 /// What a datagram on port 4500 is.
 [[nodiscard]] Natt classify_natt(ByteView datagram);
 
+/// What goes into a UDP datagram for an IKE message: the message, on port 4500 (`natt`) behind the
+/// marker. Of no message a NAT-keepalive: RFC 3948 4: it "MUST use a one-octet-long payload with
+/// the value 0xFF".
+[[nodiscard]] Bytes ike_in_udp(ByteView message, bool natt);
+
 }  // namespace anyswan::wire::esp

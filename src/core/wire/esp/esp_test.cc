@@ -27,5 +27,11 @@ TEST(Natt, TellsTheThreeKindsApart) {
     }
 }
 
+TEST(Natt, IkeGoesOutBehindTheMarkerAndNothingAsAKeepalive) {
+    EXPECT_EQ(ike_in_udp(*from_hex("aabb"), true), *from_hex("00000000aabb"));
+    EXPECT_EQ(ike_in_udp(*from_hex("aabb"), false), *from_hex("aabb"));
+    EXPECT_EQ(ike_in_udp({}, true), *from_hex("ff"));
+}
+
 }  // namespace
 }  // namespace anyswan::wire::esp
