@@ -48,7 +48,8 @@ class Guests:
                  "--lanes", 1, "--json", report]
         for name in dict.fromkeys(peer.name for peer, _, _ in cells):
             words += ["--peer", name]
-        for flag, values in (("--case", options.case), ("--role", options.role)):
+        cases = dict.fromkeys(case.name for _, case, _ in cells)
+        for flag, values in (("--case", cases), ("--role", options.role)):
             for value in values or []:
                 words += [flag, value]
         words += [flag for flag, on in (("--brief", options.brief), ("--keep", options.keep)) if on]

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def parse(doc):
     parser.add_argument("--list", action="store_true", help="name the peers and cases")
     parser.add_argument("--brief", action="store_true", help="what ./test plays: minutes, not an hour")
     parser.add_argument("--json", metavar="FILE", help="write the results there too")
+    parser.add_argument("--resume", metavar="FILE", help="keep the results there, and play only what has not passed yet")
     parser.add_argument("--lanes", type=int, default=2, help="cells played beside each other (default 2)")
     parser.add_argument("--keep", action="store_true", help="show both logs of a failed cell")
     return parser.parse_args()
@@ -137,8 +139,33 @@ def groups_for_guests(cells, brief):
     return [[cell for cell in cells if cell[0].name == name] for name in names]
 
 
-def write_json(path, results):
-    path.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+class Results:
+    """What the cells ended in, also on disk after each cell if there is a file. With `resume`, earlier runs' count."""
+
+    def __init__(self, path, resume):
+        self.path = Path(path) if path else None
+        self.by_cell = {}
+        if resume and self.path.exists():
+            for row in json.loads(self.path.read_text()):
+                self._keep(Result(**row))
+
+    def _keep(self, result):
+        self.by_cell[result.peer, result.case, result.role] = result
+
+    def add(self, result):
+        self._keep(result)
+        if self.path:
+            self.path.write_text(json.dumps([asdict(result) for result in self.all()], indent=1) + "\n")
+
+    def all(self):
+        return list(self.by_cell.values())
+
+    def settled(self, peer, case, role):
+        before = self.by_cell.get((peer.name, case.name, role))
+        return before is not None and before.state != "fail"
+
+    def whole(self):
+        return all((name, case.name, role) in self.by_cell for name in PEERS for case in CASES for role in case.roles)
 
 
 def unexpected_end(result):
@@ -156,7 +183,9 @@ def main(doc):
         for case in CASES:
             print(f"  {case.name:28} {case.group}: {case.title}")
         return 0
-    cells = chosen(options)
+    everything = chosen(options)
+    results = Results(options.resume or options.json, resume=bool(options.resume))
+    cells = [cell for cell in everything if not results.settled(*cell)]
     here = [cell for cell in cells if IN_GUEST or not cell[0].needs_guest]
     lanes = Lanes(max(1, min(options.lanes, len(here)))) if here else None
     guests = Guests(options)
@@ -169,21 +198,22 @@ def main(doc):
         guests.stop()
     for sig in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sig, stop)
-    results = []
     began = time.monotonic()
 
+    one_at_a_time = threading.Lock()
+
     def on_result(result):
-        results.append(result)
-        show(result)
-        if options.json:
-            write_json(Path(options.json), results)
-    if lanes:
-        lanes.run(here, on_result, options.keep)
-    if not stopped.is_set():
-        guests.run(groups_for_guests([cell for cell in cells if cell not in here], options.brief), on_result)
-    whole = not (options.peer or options.case or options.role or options.brief) and not stopped.is_set()
-    if whole:
-        write_report(ROOT / "docs" / "interop.md", results)
-    unexpected = sum(unexpected_end(result) for result in results)
-    print(summary(results) + f"; {unexpected} unexpectedly; {time.monotonic() - began:.0f} s")
+        with one_at_a_time:
+            results.add(result)
+            show(result)
+    away = groups_for_guests([cell for cell in cells if cell not in here], options.brief)
+    with ThreadPoolExecutor(1) as beside:  # guests boot while cells are played here
+        in_guests = beside.submit(guests.run, away, on_result)
+        if lanes:
+            lanes.run(here, on_result, options.keep)
+        in_guests.result()
+    if not options.brief and results.whole():
+        write_report(ROOT / "docs" / "interop.md", results.all())
+    unexpected = sum(unexpected_end(result) for result in results.all())
+    print(summary(results.all()) + f"; {unexpected} unexpectedly; {time.monotonic() - began:.0f} s")
     return 1 if unexpected or stopped.is_set() else 0

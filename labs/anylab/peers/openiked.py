@@ -64,7 +64,7 @@ class OpenIkedPeer(Peer):
         "dpd": "its liveness checks come after a minute of silence, which can't be set",
         "force-fragments": "chooses the size of its fragments itself",
     }
-    brief = ("ke-x25519", "auth-psk", "path-nat")
+    brief = ("ke-x25519", "path-nat")
 
     @classmethod
     def missing(cls):

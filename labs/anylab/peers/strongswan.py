@@ -228,7 +228,7 @@ class StrongSwanKernel(StrongSwanPeer):
     needs_guest = True
     kernel_plugins = "kernel-netlink"
     cannot = {"mlkem": StrongSwanPeer.cannot["mlkem"]}
-    brief = ("esp-aes256gcm16-esn", "path-nat", "rekey-child-peer")
+    brief = ("esp-aes256gcm16-esn",)
 
     @classmethod
     def in_brief(cls, case):
