@@ -17,7 +17,7 @@ using wire::ike::ProtocolId;
 std::vector<ExchangeType> exchanges_of(const World& world) {
     std::vector<ExchangeType> exchanges;
     for (const auto& carried : world.trace) {
-        const auto& header = HeaderView::read(carried.datagram.bytes)->header;
+        const auto header = HeaderView::read(carried.datagram.bytes)->header;
         if (!header.response) {
             exchanges.push_back(header.exchange);
         }

@@ -36,7 +36,7 @@ void use(Side& side, const std::string& key_exchanges) {
 std::size_t requests_of(const World& world, ExchangeType exchange) {
     std::set<MessageId> ids;
     for (const auto& carried : world.trace) {
-        const auto& header = HeaderView::read(carried.datagram.bytes)->header;
+        const auto header = HeaderView::read(carried.datagram.bytes)->header;
         if (header.exchange == exchange && !header.response) {
             ids.insert(header.message_id);
         }
