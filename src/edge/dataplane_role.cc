@@ -200,7 +200,7 @@ void DataplaneRole::expire() {
 
 void DataplaneRole::on_events(std::vector<dataplane::Event> events) {
     for (const dataplane::Event& event : events) {
-        std::visit([this](const auto& one) { on_event(one); }, event);
+        std::visit([this](const auto& one) { this->on_event(one); }, event);
     }
 }
 
