@@ -123,6 +123,8 @@ public:
     [[nodiscard]] const ModelOptions& options() const { return options_; }
 
 private:
+    /// What the states of both directions have in common.
+    [[nodiscard]] State common_state(const Sa& sa) const;
     void add_policies(const Sa& sa, std::uint32_t rank, bool sender, Contents& contents) const;
 
     ModelOptions options_;
