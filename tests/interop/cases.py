@@ -119,9 +119,9 @@ def paths():
                steps=(*steps.TUNNEL, steps.peer_moves))
     yield Case("path-mobike-us", "Path", "MOBIKE: we move", mobike=True, roles=("initiator",),
                steps=(*steps.TUNNEL, steps.we_move))
-    for when in ("init", "established"):
+    for when in ("init", "auth", "established"):
         yield Case(f"path-redirect-{when}", "Path", f"we send the peer to another address (REDIRECT): {when}", mobike=True,
-                   roles=("responder",), steps=(*steps.TUNNEL, steps.sent_away(when)), needs=("redirect",))
+                   roles=("responder",), steps=(*steps.TUNNEL, steps.sent_away(when)), needs=("redirect", f"redirect-{when}"))
     for outer in (4, 6):
         for inner in ((4,), (6,), (4, 6)):
             if (outer, inner) != (4, (4,)):

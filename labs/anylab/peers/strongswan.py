@@ -80,6 +80,7 @@ class StrongSwanPeer(StrongSwan, Peer):
         "esn": "its userspace ESP refuses extended sequence numbers",
         "raw-esp": "its userspace ESP always encapsulates in UDP",
         "mlkem": "has no ML-KEM before 6.0",
+        "redirect-auth": "takes a REDIRECT in IKE_AUTH, but then sends nothing to the new gateway (6.1 does)",
     }
 
     def __init__(self, lab, host):
@@ -227,7 +228,7 @@ class StrongSwanKernel(StrongSwanPeer):
     dataplane = "kernel"
     needs_guest = True
     kernel_plugins = "kernel-netlink"
-    cannot = {"mlkem": StrongSwanPeer.cannot["mlkem"]}
+    cannot = {word: StrongSwanPeer.cannot[word] for word in ("mlkem", "redirect-auth")}
     brief = ("esp-aes256gcm16-esn",)
 
     @classmethod
