@@ -29,7 +29,7 @@ DataplaneRole::DataplaneRole(Parts parts)
 
 void DataplaneRole::keep_nat_mappings() {
     std::vector<dataplane::IkeDatagram> keepalives;
-    for (const NatKeepalives::Path& path : keepalives_.due(net::read_clock().instant)) {
+    for (const NatKeepalives::Path& path : keepalives_.due(parts_.loop.now().instant)) {
         keepalives.push_back({path.local, path.remote, {}});
     }
     if (!keepalives.empty()) {
@@ -38,7 +38,7 @@ void DataplaneRole::keep_nat_mappings() {
 }
 
 void DataplaneRole::sent_to_peer(const Endpoint& local, const Endpoint& remote) {
-    keepalives_.sent(net::read_clock().instant, {local, remote});
+    keepalives_.sent(parts_.loop.now().instant, {local, remote});
 }
 
 std::optional<sa::EndpointRecord> DataplaneRole::endpoint(IkeSpi origin) const {
@@ -57,7 +57,7 @@ void DataplaneRole::apply_batch() {
     std::vector<dataplane::Change> batch;
     batch.swap(batch_);
     parts_.driver.apply(batch);
-    const WallTime now = net::read_clock().wall;
+    const WallTime now = parts_.loop.now().wall;
     for (const EspSpi spi : std::exchange(installing_, {})) {
         const auto found = children_.find(spi);
         if (found != children_.end()) {
@@ -124,7 +124,7 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
 }
 
 void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
-    if (record.ended || record.expires_at <= net::read_clock().wall) {
+    if (record.ended || record.expires_at <= parts_.loop.now().wall) {
         remove({record.inbound_spi, record.ended && record.drain});
         return;
     }
@@ -134,7 +134,7 @@ void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
 }
 
 void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
-    keepalives_.on_endpoint(net::read_clock().instant, record);
+    keepalives_.on_endpoint(parts_.loop.now().instant, record);
     if (record.ended) {
         endpoints_.erase(record.ike_spi);
         return;
@@ -186,7 +186,7 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
 }
 
 void DataplaneRole::expire() {
-    const WallTime now = net::read_clock().wall;
+    const WallTime now = parts_.loop.now().wall;
     std::vector<EspSpi> dead;
     for (const auto& [spi, child] : children_) {
         if (child.record.expires_at <= now) {
@@ -270,7 +270,7 @@ void DataplaneRole::on_event(const dataplane::SaApplied& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child != children_.end() && !child->second.trouble.empty()) {
         child->second.trouble.clear();
-        report_applied(child->second, net::read_clock().wall);
+        report_applied(child->second, parts_.loop.now().wall);
     }
 }
 

@@ -10,6 +10,7 @@
 #include "edge/capture_trace.h"
 #include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
+#include "edge/host.h"
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
@@ -17,8 +18,6 @@
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
-#include "net/clock.h"
-#include "net/route_netlink.h"
 
 namespace anyswan::edge {
 
@@ -39,7 +38,8 @@ struct RedirectOrder {
 
 class Edge {
 public:
-    Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> connector);
+    /// `host` outlives the edge.
+    Edge(Host& host, config::EdgeConfig config, std::optional<ConnectorPlan> connector);
     ~Edge();
     Edge(const Edge&) = delete;
     Edge& operator=(const Edge&) = delete;
@@ -99,15 +99,13 @@ private:
     void tell(const std::string& subject, const BusBody& body);
     void announce();
     void withdraw();
-    bool change_anycast(
-        const std::function<Status(net::RouteNetlink&, const IpAddress&)>& change) const;
 
+    Host& host_;
     Loop& loop_;
+    Random& random_;
     config::EdgeConfig config_;
     std::optional<ConnectorPlan> connector_;
     std::function<void(Error)> on_fatal_;
-    net::SystemRandom random_;
-    net::SystemRandom driver_random_;  // the driver's worker has its own
     TunnelTable tunnels_;
     FleetView fleet_;
     sa::SpiPool spi_pool_;
