@@ -65,7 +65,7 @@ struct DatagramReceived {
     Bytes bytes;  // without the non-ESP marker
 };
 /// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from
-/// (port 500, or 4500 to encapsulate from the start). Nothing happens while an IKE SA that we
+/// (port 500, or 4500 to begin there). Nothing happens while an IKE SA that we
 /// initiated for the tunnel, or its heir by rekeys, is being set up or established.
 struct Initiate {
     sa::TunnelId tunnel;

@@ -339,12 +339,18 @@ TEST(Nat, ForceMakesBothEncapsulateWithoutANat) {
     }
 }
 
-TEST(Nat, Port4500FromTheStart) {
-    World world;
-    world.initiate(4500);
-    ASSERT_TRUE(world.up());
-    EXPECT_TRUE(world.customer.endpoints.begin()->second.udp_encapsulation);
-    EXPECT_TRUE(world.fleet.endpoints.begin()->second.udp_encapsulation);
+TEST(Nat, Port4500FromTheStartEncapsulatesOnlyIfThereIsANat) {
+    for (const bool nat : {false, true}) {
+        World world;
+        world.nat = nat ? IpAddress::parse("203.0.113.9") : std::nullopt;
+        if (nat) {
+            world.fleet.directory.tunnels[0].remote_addresses = {net("203.0.113.9")};
+        }
+        world.initiate(4500);
+        ASSERT_TRUE(world.up());
+        EXPECT_EQ(world.customer.endpoints.begin()->second.udp_encapsulation, nat);
+        EXPECT_EQ(world.fleet.endpoints.begin()->second.udp_encapsulation, nat);
+    }
 }
 
 TEST(Nat, ANewMappingIsFollowedAfterANewAuthenticRequest) {

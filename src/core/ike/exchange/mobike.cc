@@ -119,7 +119,7 @@ NatStatus nat_of(const Session& session, const Context& context, const Inbound& 
     if (!session.nat.peer_supports || !has_nat_detection(in.payloads)) {
         return session.nat;
     }
-    return redetect_nat(in.payloads, session.spis(), in.path, announce_of(session, context));
+    return detect_nat(in.payloads, session.spis(), in.path, announce_of(session, context));
 }
 
 /// The IKE SA of the chain that new requests go on: the one that was rekeyed has a successor.
