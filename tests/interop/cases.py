@@ -55,6 +55,8 @@ class Case:
         words |= {f"auth-{kind}" for kind in self.auth}
         if self.peer_dpd_s:
             words.add("dpd")
+        if self.auth[0] != self.auth[1] and "psk" in self.auth:
+            words.add("psk-and-certificate")
         if self.children > 1:
             words.add("children")
         for flag in ("nat", "encap", "mobike", "childless", "cookie", "ppk"):
@@ -116,7 +118,7 @@ def paths():
                needs=("force-fragments",))
     yield Case("path-cookie", "Path", "COOKIE demanded by the responder", cookie=True)
     yield Case("path-mobike-peer", "Path", "MOBIKE: the peer moves", mobike=True, roles=("responder",),
-               steps=(*steps.TUNNEL, steps.peer_moves))
+               steps=(*steps.TUNNEL, steps.peer_moves), needs=("peer-moves",))
     yield Case("path-mobike-us", "Path", "MOBIKE: we move", mobike=True, roles=("initiator",),
                steps=(*steps.TUNNEL, steps.we_move))
     for when in ("init", "auth", "established"):

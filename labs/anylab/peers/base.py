@@ -169,13 +169,5 @@ class Peer:
         """The kind of credential (as in Credential) it last verified of ours, or None if it doesn't say."""
         return None
 
-    def liveness_checks(self):
-        """How many of its empty INFORMATIONAL requests we have answered."""
-        raise NotImplementedError
-
-    def liveness_checks_of_ours(self):
-        """How many empty INFORMATIONAL requests it has had from us."""
-        raise NotImplementedError
-
     def log(self):
         raise NotImplementedError

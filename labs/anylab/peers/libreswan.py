@@ -36,8 +36,7 @@ def proposal(suite):
     parts = [ENCR[word] for word in words if word in ENCR]
     hashes = [word.removeprefix("prf") for word in words if word.startswith(("prf", "sha"))]
     parts += [HASH[word] for word in dict.fromkeys(hashes)]
-    parts += [KE[word] for word in words if word in KE]
-    return "-".join(parts)
+    return ";".join(["-".join(parts), *(KE[word] for word in words if word in KE)])
 
 
 class LibreswanPeer(Peer):

@@ -51,6 +51,8 @@ class OpenIkedPeer(Peer):
         "esp-sha256": "its Linux port has no HMAC-SHA2-256 for ESP",
         "chacha20poly1305": "has no ChaCha20-Poly1305 for IKE",
         "auth-ed25519": "has no Ed25519",
+        "psk-and-certificate": "authenticates both sides in the same way",
+        "peer-moves": "does MOBIKE as responder only",
         "auth-rsa-pss": "signs with RSA PKCS#1 v1.5",
         "ppk": "has no PPK",
         "redirect": "has no REDIRECT",
@@ -108,7 +110,8 @@ class OpenIkedPeer(Peer):
         options = [f"set {'' if setup.mobike else 'no'}mobike", "set nofragmentation" if setup.fragment == "no" else
                    "set fragmentation"]
         policy = (f'ikev2 "net" {"active" if setup.initiates else "passive"} tunnel esp {family} {flows} '
-                  f"local {setup.local} peer {setup.remote} {ike_transforms(setup.ike[0])} {esp_transforms(setup.esp[0])} "
+                  f"local {setup.local} peer {setup.remote} {' '.join(map(ike_transforms, setup.ike))} "
+                  f"{' '.join(map(esp_transforms, setup.esp))} "
                   f"srcid {setup.local_id} dstid {setup.remote_id}{lifetimes} {auth}")
         return "\n".join([*options, policy, ""])
 

@@ -210,12 +210,6 @@ secrets {{
         found = re.findall(r"authentication of '[^']*' with (.+) successful", self.log())
         return AUTH_NAMES.get(found[-1], found[-1]) if found else None
 
-    def liveness_checks(self):
-        return len(re.findall(r"parsed INFORMATIONAL response \d+ \[ \]", self.log()))
-
-    def liveness_checks_of_ours(self):
-        return len(re.findall(r"parsed INFORMATIONAL request \d+ \[ \]", self.log()))
-
     def status(self):
         return parse_sas(self.swanctl("--list-sas", "--raw"))
 
