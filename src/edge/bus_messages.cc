@@ -99,7 +99,15 @@ Json to_json(const RelayedIke& relayed) {
     return {{"type", "ike"},
             {"local", to_json(relayed.local)},
             {"remote", to_json(relayed.remote)},
-            {"bytes", Json::binary(relayed.bytes)}};
+            {"bytes", Json::binary(relayed.bytes)},
+            {"hops", relayed.hops}};
+}
+
+Json to_json(const OwnerIs& owner) {
+    return {{"type", "owner"},
+            {"spi", owner.ours.value()},
+            {"owner", owner.owner.value()},
+            {"epoch", owner.epoch.value()}};
 }
 
 std::optional<BusBody> from_json(const Json& json) {
@@ -124,12 +132,21 @@ std::optional<BusBody> from_json(const Json& json) {
     }
     if (type == "ike") {
         return RelayedIke{endpoint_from(json.at("local")), endpoint_from(json.at("remote")),
-                          bytes_from(json.at("bytes"))};
+                          bytes_from(json.at("bytes")), json.value("hops", 1U)};
+    }
+    if (type == "owner") {
+        return OwnerIs{IkeSpi(json.at("spi").get<std::uint64_t>()),
+                       EdgeId(json.at("owner").get<std::uint16_t>()),
+                       Epoch(json.at("epoch").get<std::uint64_t>())};
     }
     return std::nullopt;
 }
 
 }  // namespace
+
+std::string ike_subject(EdgeId owner) {
+    return "ike." + std::to_string(owner.value());
+}
 
 Bytes encode(const BusBody& body) {
     return Json::to_cbor(std::visit([](const auto& message) { return to_json(message); }, body));

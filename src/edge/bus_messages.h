@@ -66,14 +66,23 @@ struct Traffic {
     std::vector<TrafficRow> rows;
 };
 
-/// An IKE datagram that came in at an edge that doesn't own the SA. Subject "ike.<edge id>".
+/// An IKE datagram that came in at an edge that doesn't own the SA. Subject ike_subject(owner).
 struct RelayedIke {
     Endpoint local;
     Endpoint remote;
     Bytes bytes;
+    unsigned hops = 1;  // how often it was relayed
+};
+[[nodiscard]] std::string ike_subject(EdgeId owner);
+
+/// The sender has won the claim of an IKE SA. Subject "owner".
+struct OwnerIs {
+    IkeSpi ours;
+    EdgeId owner;
+    Epoch epoch;
 };
 
-using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke>;
+using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke, OwnerIs>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

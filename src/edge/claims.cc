@@ -8,6 +8,7 @@ Claims::Claims(store::Store& store, const sa::FleetKeys& keys, Random& random)
 
 void Claims::adopt(IkeSpi spi, Revision revision) {
     states_[spi].revision = revision;
+    states_[spi].stored = true;
 }
 
 void Claims::put(const sa::IkeSaRecord& record, std::function<void(ClaimOutcome)> done) {
@@ -37,9 +38,10 @@ void Claims::swap(IkeSpi spi) {
         State& now = states_[spi];
         if (!answer) {
             now.uncertain = true;
-            settle(spi, ClaimOutcome::deferred);
+            on_no_answer(spi);
             return;
         }
+        now.stored = true;
         if (answer->won) {
             now.revision = answer->revision;
         }
@@ -86,17 +88,29 @@ void Claims::settle(IkeSpi spi, ClaimOutcome outcome) {
     next(spi);
 }
 
+void Claims::on_no_answer(IkeSpi spi) {
+    State& state = states_[spi];
+    if (state.stored) {
+        state.busy = false;  // flush() tries again
+    } else {
+        settle(spi, ClaimOutcome::deferred);
+    }
+}
+
 void Claims::re_read(IkeSpi spi) {
     store_.read_claim(
         sa::ike_sa_key(spi), [this, spi](store::StoreResult<std::optional<store::Claim>> answer) {
             State& state = states_[spi];
             if (!answer) {
-                settle(spi, ClaimOutcome::deferred);
+                on_no_answer(spi);
                 return;
             }
             const sa::IkeSaRecord& mine = state.jobs.front().record;
+            if (!*answer && state.stored) {
+                settle(spi, ClaimOutcome::lost);  // another edge took it and ended it
+                return;
+            }
             if (!*answer) {
-                // Never written, or the store lost it: write it anew.
                 state.revision = Revision{};
             } else {
                 const auto opened = sa::open_record(keys_, sa::ike_sa_key(spi), (**answer).value);
@@ -108,6 +122,7 @@ void Claims::re_read(IkeSpi spi) {
                     return;
                 }
                 state.revision = (**answer).revision;
+                state.stored = true;
             }
             state.uncertain = false;
             swap(spi);
@@ -117,11 +132,17 @@ void Claims::re_read(IkeSpi spi) {
 void Claims::flush(const std::function<void(IkeSpi)>& on_lost) {
     std::vector<IkeSpi> waiting;  // put() may end a state at once
     for (const auto& [spi, state] : states_) {
-        if (state.deferred && !state.busy) {
+        if (!state.busy && (state.deferred || !state.jobs.empty())) {
             waiting.push_back(spi);
         }
     }
     for (const IkeSpi spi : waiting) {
+        if (const auto found = states_.find(spi); found == states_.end()) {
+            continue;
+        } else if (!found->second.jobs.empty()) {
+            next(spi);
+            continue;
+        }
         put(*states_.at(spi).deferred, [on_lost, spi](ClaimOutcome outcome) {
             if (outcome == ClaimOutcome::lost) {
                 on_lost(spi);

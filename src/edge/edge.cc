@@ -6,7 +6,6 @@
 
 #include "core/crypto/crypto.h"
 #include "edge/log.h"
-#include "edge/steering.h"
 
 namespace anyswan::edge {
 
@@ -33,10 +32,6 @@ constexpr std::size_t spis_low_water = 2048;
 
 // In one message: about 200 kB, well below a store's limit.
 constexpr std::size_t traffic_rows_max = 4096;
-
-std::string ike_subject(EdgeId edge) {
-    return "ike." + std::to_string(edge.value());
-}
 
 }  // namespace
 
@@ -153,6 +148,10 @@ void Edge::make_roles() {
                            }
                        }},
         engine_config(config_));
+    ownership_ = std::make_unique<Ownership>(Ownership::Parts{
+        loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_, tell_all, config_.id,
+        [this](const sa::IkeSaRecord& claim) { return children_of(claim); },
+        [this](IkeSpi origin) { return dataplane_->endpoint(origin); }});
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
         if (connector_->local.address.is_unspecified()) {
@@ -164,7 +163,7 @@ void Edge::make_roles() {
 void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
-          std::string("traffic"), ike_subject(config_.id)}) {
+          std::string("traffic"), std::string("owner"), ike_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -182,8 +181,11 @@ void Edge::more_spis() {
 
 // Once a second: tell what was carried, ask silent peers, rekey or end what has lived long enough.
 void Edge::keep_up() {
-    if (adoption_wanted_ && facts_->in_step()) {
-        adopt_own();
+    if (facts_->in_step()) {
+        ownership_->keep_up();
+    }
+    if (store_connected()) {
+        claims_->flush([this](IkeSpi spi) { ike_->lost(spi); });
     }
     tell_traffic();
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
@@ -212,54 +214,6 @@ void Edge::plan_repair() {
     repair_.after(wait, [this] {
         repair_planned_ = false;
         facts_->repair();
-    });
-}
-
-// Resuming after a restart is a takeover from oneself: the same claim, epoch + 1 (N1: a new epoch
-// starts its IVs anew).
-void Edge::adopt_own() {
-    adoption_wanted_ = false;
-    store_->list_claims("ike/", [this](store::StoreResult<std::vector<std::string>> keys) {
-        if (!keys) {
-            log::warn("ike", "could not read this edge's IKE SAs of before, tries again: " +
-                                 keys.error().message);
-            adoption_wanted_ = true;
-            return;
-        }
-        for (const std::string& key : *keys) {
-            adopt_one(key);
-        }
-    });
-}
-
-void Edge::adopt_one(const std::string& key) {
-    store_->read_claim(key, [this, key](store::StoreResult<std::optional<store::Claim>> answer) {
-        if (!answer) {
-            adoption_wanted_ = true;
-            return;
-        }
-        if (!*answer) {
-            return;
-        }
-        const auto opened = sa::open_record(config_.fleet_keys, key, (**answer).value);
-        const auto* record = opened ? std::get_if<sa::IkeSaRecord>(&opened->record) : nullptr;
-        if (record == nullptr || record->owner != config_.id || record->ended ||
-            ike_->runs(record->our_spi)) {
-            return;
-        }
-        auto mine = std::make_shared<sa::IkeSaRecord>(record->clone());
-        mine->epoch = mine->epoch.next();
-        mine->next_iv = 0;
-        claims_->adopt(mine->our_spi, (**answer).revision);
-        claims_->put(*mine, [this, mine](ClaimOutcome outcome) {
-            if (outcome == ClaimOutcome::held) {
-                log::info("ike", "goes on with IKE SA of tunnel " + mine->tunnel.to_string());
-                ike_->adopt(mine->clone(), children_of(*mine));
-                if (const auto endpoint = dataplane_->endpoint(mine->origin)) {
-                    ike_->want(ike::PeerMoved{mine->origin, endpoint->local, endpoint->remote});
-                }
-            }
-        });
     });
 }
 
@@ -301,9 +255,7 @@ void Edge::on_in_step() {
                            std::to_string(facts_->applied().value()) + ": " +
                            std::to_string(tunnels_.all().size()) + " tunnels, " +
                            std::to_string(dataplane_->list().size()) + " child SAs");
-    if (adoption_wanted_) {
-        adopt_own();  // only now are the Child SAs known that the claims name
-    }
+    ownership_->keep_up();  // only now are the Child SAs known that the claims name
     sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
                           config_.address, false,      facts_->applied()};
     facts_->put(sa::edge_key(config_.name), Epoch(1), record, [](Written) {});
@@ -358,39 +310,17 @@ void Edge::on_link(store::LinkState state, const std::string& why) {
 
 void Edge::on_ike(std::vector<dataplane::IkeDatagram> datagrams) {
     for (dataplane::IkeDatagram& datagram : datagrams) {
-        route_ike({datagram.local, datagram.remote, std::move(datagram.bytes)});
+        give_ike({datagram.local, datagram.remote, std::move(datagram.bytes)}, 0);
     }
-}
-
-void Edge::route_ike(ike::DatagramReceived datagram) {
-    const Steering steering = steer(datagram.bytes, config_.id);
-    if (std::holds_alternative<SteerNowhere>(steering)) {
-        ++counters_["ike_drop_too_short"];
-        return;
-    }
-    if (const auto* to = std::get_if<SteerTo>(&steering)) {
-        if (!fleet_.alive(loop_.now().instant, to->edge)) {
-            ++counters_["ike_drop_owner_gone"];
-            log::debug("ike", "a datagram from " + datagram.remote.to_string() +
-                                  " belongs to edge " + std::to_string(to->edge.value()) +
-                                  ", which is not alive");
-            return;
-        }
-        ++counters_["ike_relayed_out"];
-        tell(ike_subject(to->edge),
-             RelayedIke{datagram.local, datagram.remote, std::move(datagram.bytes)});
-        return;
-    }
-    give_ike(std::move(datagram));
 }
 
 // Before the tunnels are known every identity would be refused.
-void Edge::give_ike(ike::DatagramReceived datagram) {
+void Edge::give_ike(ike::DatagramReceived datagram, unsigned hops) {
     if (!facts_->in_step()) {
         ++counters_["ike_drop_not_in_step"];
         return;
     }
-    ike_->on_datagram(std::move(datagram));
+    ownership_->receive(std::move(datagram), hops);
 }
 
 void Edge::tell(const std::string& subject, const BusBody& body) {
@@ -421,7 +351,9 @@ void Edge::on_bus(const store::BusMessage& message) {
         }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
-        give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)});
+        give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)}, relayed->hops);
+    } else if (const auto* owner = std::get_if<OwnerIs>(&*body)) {
+        ownership_->on_owner(*owner);
     }
 }
 

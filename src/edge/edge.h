@@ -14,6 +14,7 @@
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
+#include "edge/ownership.h"
 #include "edge/roamer.h"
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
@@ -87,14 +88,11 @@ private:
     void plan_repair();
     void keep_up();
     void tell_traffic();
-    void adopt_own();
-    void adopt_one(const std::string& key);
     [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;
     void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
-    void route_ike(ike::DatagramReceived datagram);
-    void give_ike(ike::DatagramReceived datagram);
+    void give_ike(ike::DatagramReceived datagram, unsigned hops);
     void on_bus(const store::BusMessage& message);
     void tell(const std::string& subject, const BusBody& body);
     void announce();
@@ -112,7 +110,6 @@ private:
     SpiSource spis_;
     bool claiming_spis_ = false;
     bool announced_ = false;
-    bool adoption_wanted_ = true;
     std::map<std::string, std::uint64_t> counters_;
     Timer heartbeat_;
     Timer repair_;
@@ -127,6 +124,7 @@ private:
     std::unique_ptr<dataplane::Driver> driver_;
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;
+    std::unique_ptr<Ownership> ownership_;
     std::unique_ptr<Keeper> keeper_;
     std::unique_ptr<Roamer> roamer_;
 };

@@ -23,29 +23,24 @@ constexpr IkeSpi peers(0x1111222233334444);
 constexpr IkeSpi of_edge_7(0x0007aaaabbbbcccc);
 
 TEST(Steering, ANewInitiatorBelongsWhereItLands) {
-    EXPECT_TRUE(
-        std::holds_alternative<SteerHere>(steer(datagram(peers, IkeSpi{}, true), EdgeId(1))));
+    EXPECT_TRUE(std::holds_alternative<SteerHere>(steer(datagram(peers, IkeSpi{}, true))));
 }
 
-TEST(Steering, TheResponderSpiNamesTheEdge) {
-    const Steering here = steer(datagram(peers, of_edge_7, true), EdgeId(7));
-    EXPECT_TRUE(std::holds_alternative<SteerHere>(here));
-    const Steering there = steer(datagram(peers, of_edge_7, true), EdgeId(1));
-    ASSERT_TRUE(std::holds_alternative<SteerTo>(there));
-    EXPECT_EQ(std::get<SteerTo>(there).edge, EdgeId(7));
-}
-
-TEST(Steering, WhereWeInitiatedOurSpiIsTheInitiators) {
-    const Steering there = steer(datagram(of_edge_7, peers, false), EdgeId(1));
-    ASSERT_TRUE(std::holds_alternative<SteerTo>(there));
-    EXPECT_EQ(std::get<SteerTo>(there).edge, EdgeId(7));
+TEST(Steering, OurSpiIsTheRespondersOrWhereWeInitiatedTheInitiators) {
+    for (const Bytes& bytes :
+         {datagram(peers, of_edge_7, true), datagram(of_edge_7, peers, false)}) {
+        const Steering steering = steer(bytes);
+        ASSERT_TRUE(std::holds_alternative<SteerToOwner>(steering));
+        EXPECT_EQ(std::get<SteerToOwner>(steering).ours, of_edge_7);
+        EXPECT_EQ(edge_of(of_edge_7), EdgeId(7));
+    }
 }
 
 TEST(Steering, WhatIsTooShortGoesNowhereAndWhatIsMalformedToTheEngine) {
-    EXPECT_TRUE(std::holds_alternative<SteerNowhere>(steer(Bytes(27), EdgeId(1))));
+    EXPECT_TRUE(std::holds_alternative<SteerNowhere>(steer(Bytes(27))));
     Bytes wrong_length = datagram(peers, of_edge_7, true);
     wrong_length.push_back(0);
-    EXPECT_TRUE(std::holds_alternative<SteerHere>(steer(wrong_length, EdgeId(1))));
+    EXPECT_TRUE(std::holds_alternative<SteerHere>(steer(wrong_length)));
 }
 
 Heartbeat beat(const std::string& name, std::uint16_t id) {

@@ -31,12 +31,6 @@ void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> child
     feed(ike::Adopt{std::move(record), std::move(children)});
 }
 
-bool IkeRole::runs(IkeSpi spi) const {
-    const std::vector<ike::IkeSaSummary> sas = engine_.list();
-    return std::ranges::any_of(sas,
-                               [spi](const ike::IkeSaSummary& sa) { return sa.our_spi == spi; });
-}
-
 void IkeRole::lost(IkeSpi spi) {
     ++counters_["ike_ownership_lost"];
     queues_.erase(spi);

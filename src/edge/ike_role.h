@@ -41,7 +41,7 @@ public:
     void adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children);
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
-    [[nodiscard]] bool runs(IkeSpi spi) const;
+    [[nodiscard]] bool runs(IkeSpi spi) const { return engine_.runs(spi); }
     /// For `anyswan trace`.
     [[nodiscard]] LiveTrace& live_trace() { return live_trace_; }
     [[nodiscard]] std::optional<ike::ReadingKeys> reading_keys(ike::SpiPair spis) const {

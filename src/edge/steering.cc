@@ -5,7 +5,7 @@
 
 namespace anyswan::edge {
 
-Steering steer(ByteView datagram, EdgeId self) {
+Steering steer(ByteView datagram) {
     const auto view = wire::ike::HeaderView::read(datagram);
     if (!view) {
         // Malformed ones get their drop reason, and answer if the RFC asks for one, from the engine
@@ -15,10 +15,7 @@ Steering steer(ByteView datagram, EdgeId self) {
     }
     const wire::ike::Header& header = view->header;
     const IkeSpi ours = header.from_initiator ? header.responder_spi : header.initiator_spi;
-    if (ours == IkeSpi{} || edge_of(ours) == self) {
-        return SteerHere{};
-    }
-    return SteerTo{edge_of(ours)};
+    return ours == IkeSpi{} ? Steering(SteerHere{}) : Steering(SteerToOwner{ours});
 }
 
 }  // namespace anyswan::edge

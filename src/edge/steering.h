@@ -9,15 +9,15 @@
 
 namespace anyswan::edge {
 
-/// To this edge's engine.
+/// To the engine of the edge where it landed.
 struct SteerHere {};
-/// To the edge whose number leads our SPI.
-struct SteerTo {
-    EdgeId edge;
+/// To whoever owns the IKE SA with this SPI of ours; until an owner dies that is edge_of(ours).
+struct SteerToOwner {
+    IkeSpi ours;
 };
 /// Not IKEv2 at all: too short.
 struct SteerNowhere {};
-using Steering = std::variant<SteerHere, SteerTo, SteerNowhere>;
+using Steering = std::variant<SteerHere, SteerToOwner, SteerNowhere>;
 
 /// The edge that allocated one of our IKE SPIs: its top 16 bits.
 [[nodiscard]] constexpr EdgeId edge_of(IkeSpi ours) {
@@ -26,6 +26,6 @@ using Steering = std::variant<SteerHere, SteerTo, SteerNowhere>;
 
 /// Looks at the header alone. Our SPI is the responder's if the peer is the original initiator,
 /// else the initiator's; an IKE_SA_INIT request carries none yet and belongs where it lands.
-[[nodiscard]] Steering steer(ByteView datagram, EdgeId self);
+[[nodiscard]] Steering steer(ByteView datagram);
 
 }  // namespace anyswan::edge

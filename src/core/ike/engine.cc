@@ -500,6 +500,10 @@ std::vector<IkeSaSummary> Engine::list() const {
     return rows;
 }
 
+bool Engine::runs(IkeSpi ours) const {
+    return impl_->entries.contains(ours);
+}
+
 std::optional<ReadingKeys> Engine::reading_keys(SpiPair spis) const {
     for (const IkeSpi spi : {spis.responder, spis.initiator}) {
         const Session* session = impl_->known(spi);

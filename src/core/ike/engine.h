@@ -257,6 +257,8 @@ public:
     /// When TimePassed is due at the latest; nothing when no timer runs.
     [[nodiscard]] std::optional<Instant> next_deadline() const;
     [[nodiscard]] std::vector<IkeSaSummary> list() const;
+    /// Whether this engine has the IKE SA, half-open ones and those that just ended among them.
+    [[nodiscard]] bool runs(IkeSpi ours) const;
     /// For tracing alone: nothing if the IKE SA is not here, or has no keys yet. IKE_INTERMEDIATE
     /// changes them.
     [[nodiscard]] std::optional<ReadingKeys> reading_keys(SpiPair spis) const;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which edge runs an IKE SA, and how that changes (invariant N4). Anycast may put any datagram of
+// an IKE SA on any edge:
+//
+//   runs here                    -> the engine
+//   its owner lives elsewhere    -> relayed over the bus
+//   its owner is dead, or it is  -> read its claim; take it over by compare-and-swap, epoch + 1;
+//   ours of an earlier life         then the engine goes on with it
+//
+// An owner that loses the compare-and-swap, or hears of a higher epoch, forgets the IKE SA and says
+// nothing more. IKE SAs whose owner died without a word from their peers are taken over too, by one
+// edge, so that they are rekeyed in time.
+#pragma once
+
+#include <deque>
+#include <map>
+
+#include "edge/fleet_view.h"
+#include "edge/ike_role.h"
+
+namespace anyswan::edge {
+
+/// Claims are read for that many IKE SAs at once; more wait for the peer's retransmission. Bounds
+/// what somebody who invents SPIs can make the store do.
+inline constexpr std::size_t claims_asked_max = 256;
+/// An owner that was silent for so long has lost its IKE SAs, also those nobody asks for.
+inline constexpr Duration orphaned_after = 5s;
+
+class Ownership {
+public:
+    struct Parts {
+        Loop& loop;
+        store::Store& store;
+        const sa::FleetKeys& keys;
+        Random& random;
+        Claims& claims;
+        IkeRole& ike;
+        const FleetView& fleet;
+        /// Sends a bus message; lossy.
+        std::function<void(const std::string& subject, const BusBody&)> tell;
+        EdgeId self;
+        /// Of the claim, as far as this edge knows them.
+        std::function<std::vector<sa::ChildSaRecord>(const sa::IkeSaRecord&)> children_of;
+        std::function<std::optional<sa::EndpointRecord>(IkeSpi origin)> endpoint_of;
+    };
+    explicit Ownership(Parts parts) : parts_(std::move(parts)) {}
+
+    /// A datagram that landed here, or was relayed to us (`hops` times).
+    void receive(ike::DatagramReceived datagram, unsigned hops);
+    /// Another edge says that it owns an IKE SA now.
+    void on_owner(const OwnerIs& owner);
+    /// Goes on with what this edge owned in an earlier life. Resuming after a restart is a takeover
+    /// from oneself: the same claim, epoch + 1 (N1: a new epoch starts its IVs anew).
+    void resume();
+    /// About once a second: tries resume() again if the store did not answer, and looks for IKE SAs
+    /// whose owners are gone.
+    void keep_up();
+
+    [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
+
+private:
+    /// Why a claim is being read: datagrams wait for it, or it may be an orphan.
+    struct Asking {
+        std::deque<ike::DatagramReceived> waiting;
+        unsigned hops = 0;
+        unsigned tries = 0;
+    };
+    struct Known {
+        EdgeId owner;
+        Epoch epoch;
+    };
+    /// Whose IKE SAs a sweep over all claims takes.
+    enum class Sweep : std::uint8_t { own, orphans };
+
+    [[nodiscard]] std::optional<sa::IkeSaRecord> open(
+        IkeSpi spi, const std::optional<store::Claim>& claim) const;
+    void ask(IkeSpi spi);
+    void on_claim(IkeSpi spi, const std::optional<store::Claim>& claim);
+    void take(const sa::IkeSaRecord& claim, Revision revision);
+    void taken(const sa::IkeSaRecord& mine, Revision revision);
+    void relay(EdgeId owner, ike::DatagramReceived datagram, unsigned hops);
+    void to_engine(IkeSpi spi);
+    void give_up(IkeSpi spi, const char* counter);
+    void sweep(Sweep what);
+    void judge(Sweep what, const std::string& key);
+    [[nodiscard]] bool gone(EdgeId owner) const;
+    [[nodiscard]] EdgeId owner_of(IkeSpi spi) const;
+    [[nodiscard]] bool first_of_the_living() const;
+
+    Parts parts_;
+    std::map<IkeSpi, Asking> asking_;
+    /// Owners that are not the edge which allocated the SPI. Only a hint: a claim decides.
+    std::map<IkeSpi, Known> known_;
+    bool resume_wanted_ = true;
+    /// Edges whose orphans were looked for since they went silent.
+    std::map<EdgeId, Incarnation> swept_;
+    std::map<std::string, std::uint64_t> counters_;
+};
+
+}  // namespace anyswan::edge
