@@ -120,7 +120,7 @@ void Edge::make_roles() {
         *store_, config_.fleet_keys, random_,
         FactHandlers{
             [this](const sa::EnvelopeHeader&, const sa::Record& record) { on_record(record); },
-            [this] { on_in_step(); }});
+            [this] { on_in_step(); }, [this] { claims_->on_reset(); }});
     claims_ = std::make_unique<Claims>(*store_, config_.fleet_keys, random_);
     const auto tell_all = [this](const std::string& subject, const BusBody& body) {
         tell(subject, body);
@@ -142,16 +142,18 @@ void Edge::make_roles() {
     };
     ike_ = std::make_unique<IkeRole>(
         IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name,
+                       [this](IkeSpi spi, std::vector<EspSpi> made) {
+                           ownership_->on_lost(spi, std::move(made));
+                       },
                        [this](const ike::Redirected& away) {
                            if (keeper_) {
                                keeper_->redirected(away);
                            }
                        }},
         engine_config(config_));
-    ownership_ = std::make_unique<Ownership>(Ownership::Parts{
-        loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_, tell_all, config_.id,
-        [this](const sa::IkeSaRecord& claim) { return children_of(claim); },
-        [this](IkeSpi origin) { return dataplane_->endpoint(origin); }});
+    ownership_ = std::make_unique<Ownership>(
+        Ownership::Parts{loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_,
+                         tell_all, config_.id, *facts_, *dataplane_});
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
         if (connector_->local.address.is_unspecified()) {
@@ -184,13 +186,22 @@ void Edge::keep_up() {
     if (facts_->in_step()) {
         ownership_->keep_up();
     }
-    if (store_connected()) {
-        claims_->flush([this](IkeSpi spi) { ike_->lost(spi); });
-    }
+    flush();
     tell_traffic();
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
     for (ike::Input& input : upkeep_.decide(loop_.now(), ike_->list(), tunnels_)) {
         ike_->want(std::move(input));
+    }
+}
+
+// A claim goes to the store after the facts that it names (N5).
+void Edge::flush() {
+    if (!store_connected()) {
+        return;
+    }
+    facts_->flush();
+    if (facts_->deferred() == 0) {
+        claims_->flush([this](IkeSpi spi) { ike_->lost(spi); });
     }
 }
 
@@ -215,16 +226,6 @@ void Edge::plan_repair() {
         repair_planned_ = false;
         facts_->repair();
     });
-}
-
-std::vector<sa::ChildSaRecord> Edge::children_of(const sa::IkeSaRecord& claim) const {
-    std::vector<sa::ChildSaRecord> children;
-    for (const EspSpi spi : claim.children) {
-        if (const sa::ChildSaRecord* child = dataplane_->find(spi)) {
-            children.push_back(child->clone());
-        }
-    }
-    return children;
 }
 
 void Edge::on_record(const sa::Record& record) {
@@ -299,8 +300,8 @@ void Edge::on_link(store::LinkState state, const std::string& why) {
     if (state == store::LinkState::connected) {
         log::info("store", "connected: " + store_->describe());
         if (facts_) {
-            facts_->flush();
-            claims_->flush([this](IkeSpi spi) { ike_->lost(spi); });
+            flush();
+            ownership_->on_connected();
         }
     } else if (state == store::LinkState::disconnected) {
         log::warn("store", "connection lost (" + why +
@@ -451,6 +452,7 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.merge(driver_->counters());
         all.insert(ike_->counters().begin(), ike_->counters().end());
         all.insert(facts_->counters().begin(), facts_->counters().end());
+        all.insert(ownership_->counters().begin(), ownership_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
     }
     return all;

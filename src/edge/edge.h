@@ -87,8 +87,8 @@ private:
     void more_spis();
     void plan_repair();
     void keep_up();
+    void flush();
     void tell_traffic();
-    [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;
     void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);

@@ -33,35 +33,64 @@ sa::Version Facts::next_version(const std::string& key, Epoch epoch) const {
     return {std::max(newest.epoch, epoch), newest.counter + 1};
 }
 
-void Facts::put(const std::string& key, Epoch epoch, const sa::Record& record,
-                std::function<void(Written)> done) {
+void Facts::put(const std::string& key, Epoch epoch, const sa::Record& record, Done done,
+                Patience patience) {
     const sa::Version version = next_version(key, epoch);
     const Bytes envelope = sa::seal_record(keys_, random_, key, version, record);
-    own_[key] = {version, envelope};
-    write(key, envelope, std::move(done));
+    Own& own = own_[key];
+    own.version = version;
+    own.envelope = envelope;
+    own.durable = false;
+    write(key, envelope, std::move(done), patience);
 }
 
-void Facts::write(const std::string& key, const Bytes& envelope,
-                  std::function<void(Written)> done) {
+void Facts::write(const std::string& key, const Bytes& envelope, Done done, Patience patience) {
     outbox_.erase(key);
-    store_.put_fact(
-        key, envelope,
-        [this, key, envelope, done = std::move(done)](const store::StoreResult<Revision>& answer) {
-            if (answer) {
-                done(Written::durable);
-                return;
-            }
-            ++counters_["facts_deferred"];
-            log::warn("store", "write of " + key + " is put off: " + answer.error().message);
-            const auto own = own_.find(key);
-            if (own == own_.end() || own->second.envelope == envelope) {
-                outbox_[key] = envelope;
-            }
-            // The store's fast path is gone too: this edge must not wait for its own
-            // record.
-            offer(key, envelope);
-            done(Written::deferred);
-        });
+    store_.put_fact(key, envelope,
+                    [this, key, envelope, patience,
+                     done = std::move(done)](const store::StoreResult<Revision>& answer) {
+                        if (!answer) {
+                            put_off(key, envelope, answer.error().message, done, patience);
+                            return;
+                        }
+                        on_durable(key, envelope);
+                        done(Written::durable);
+                    });
+}
+
+void Facts::on_durable(const std::string& key, const Bytes& envelope) {
+    const auto own = own_.find(key);
+    if (own != own_.end() && own->second.envelope == envelope) {
+        own->second.durable = true;
+        for (const Done& done : std::exchange(own->second.waiting, {})) {
+            done(Written::durable);
+        }
+    }
+}
+
+void Facts::put_off(const std::string& key, const Bytes& envelope, const std::string& why,
+                    Done done, Patience patience) {
+    ++counters_["facts_deferred"];
+    log::warn("store", "write of " + key + " is put off: " + why);
+    const auto own = own_.find(key);
+    if (own == own_.end() || own->second.envelope == envelope) {
+        outbox_[key] = envelope;
+    }
+    // The store's fast path is gone too: this edge must not wait for its own record.
+    offer(key, envelope);
+    if (patience == Patience::until_deferred || own == own_.end()) {
+        done(Written::deferred);
+    } else if (own->second.durable) {
+        done(Written::durable);  // a newer version is
+    } else {
+        own->second.waiting.push_back(std::move(done));
+    }
+}
+
+void Facts::write_late(const std::string& key, const Bytes& envelope) {
+    ++late_;
+    write(
+        key, envelope, [this](Written) { --late_; }, Patience::until_deferred);
 }
 
 std::optional<Bytes> Facts::own(const std::string& key) const {
@@ -109,7 +138,7 @@ void Facts::flush() {
     std::map<std::string, Bytes> waiting;
     waiting.swap(outbox_);
     for (const auto& [key, envelope] : waiting) {
-        write(key, envelope, [](Written) {});
+        write_late(key, envelope);
     }
 }
 
@@ -120,8 +149,12 @@ void Facts::on_reset(const std::string& reason) {
     repair_wanted_ = true;
     applied_ = Revision{};
     table_.on_store_reset();
-    for (const auto& [key, own] : own_) {
-        write(key, own.envelope, [](Written) {});
+    for (auto& [key, own] : own_) {
+        own.durable = false;
+        write_late(key, own.envelope);
+    }
+    if (handlers_.on_reset) {
+        handlers_.on_reset();
     }
 }
 
@@ -129,7 +162,7 @@ void Facts::repair() {
     repair_wanted_ = false;
     for (const sa::Fact* fact : table_.not_in_store()) {
         ++counters_["facts_repaired"];
-        write(fact->header.key, Bytes(fact->envelope), [](Written) {});
+        write_late(fact->header.key, Bytes(fact->envelope));
     }
 }
 

@@ -21,11 +21,15 @@ enum class Written : std::uint8_t {
     durable,   // the store has acknowledged it
     deferred,  // the store is away: kept here, applied here, written when it is back
 };
+/// Whether the caller hears of a write that was deferred, or only when it is durable.
+enum class Patience : std::uint8_t { until_deferred, until_durable };
 
 struct FactHandlers {
     std::function<void(const sa::EnvelopeHeader&, const sa::Record&)> on_record;
     /// The snapshot is complete (again, after a reset): this edge knows what the fleet knows.
     std::function<void()> on_in_step;
+    /// The store is not the one it was; what this edge wrote is being written again. May be empty.
+    std::function<void()> on_reset = {};
 };
 
 class Facts {
@@ -35,8 +39,9 @@ public:
 
     /// Begins to watch, from the beginning.
     void start();
-    void put(const std::string& key, Epoch epoch, const sa::Record& record,
-             std::function<void(Written)> done);
+    using Done = std::function<void(Written)>;
+    void put(const std::string& key, Epoch epoch, const sa::Record& record, Done done,
+             Patience patience = Patience::until_deferred);
     /// The sealed copy of a fact that this edge wrote, for AskSpi; nothing if it wrote none.
     [[nodiscard]] std::optional<Bytes> own(const std::string& key) const;
     /// A fact that came by another way than the store (Tell, the fast path).
@@ -52,18 +57,25 @@ public:
     /// Whether repair() is due: the store was reset since it last ran.
     [[nodiscard]] bool repair_wanted() const { return repair_wanted_; }
     [[nodiscard]] Revision applied() const { return applied_; }
-    [[nodiscard]] std::size_t deferred() const { return outbox_.size(); }
+    /// Writes that the store should have had before.
+    [[nodiscard]] std::size_t deferred() const { return outbox_.size() + late_; }
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:
     struct Own {
         sa::Version version;
         Bytes envelope;
+        bool durable = false;
+        std::vector<Done> waiting;  // for it, or a newer version, to be durable
     };
 
     void on_event(const store::FactEvent& event);
     void on_reset(const std::string& reason);
-    void write(const std::string& key, const Bytes& envelope, std::function<void(Written)> done);
+    void write(const std::string& key, const Bytes& envelope, Done done, Patience patience);
+    void write_late(const std::string& key, const Bytes& envelope);
+    void on_durable(const std::string& key, const Bytes& envelope);
+    void put_off(const std::string& key, const Bytes& envelope, const std::string& why, Done done,
+                 Patience patience);
     [[nodiscard]] sa::Version next_version(const std::string& key, Epoch epoch) const;
 
     store::Store& store_;
@@ -75,6 +87,8 @@ private:
     std::map<std::string, Own> own_;
     /// Deferred writes: the newest envelope per key.
     std::map<std::string, Bytes> outbox_;
+    /// Deferred ones that are being written now.
+    std::size_t late_ = 0;
     std::map<std::string, std::uint64_t> counters_;
     Revision applied_;
     bool in_step_ = false;

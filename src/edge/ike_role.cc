@@ -28,13 +28,40 @@ void IkeRole::terminate(const sa::TunnelId& tunnel) {
 }
 
 void IkeRole::adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children) {
+    chains_[record.our_spi] = record.origin == IkeSpi{} ? record.our_spi : record.origin;
     feed(ike::Adopt{std::move(record), std::move(children)});
 }
 
+// The IKE SAs of a chain work together (RFC 7296 2.25), so they are lost together. Those that were
+// not taken by another edge are found by their claims again.
 void IkeRole::lost(IkeSpi spi) {
     ++counters_["ike_ownership_lost"];
-    queues_.erase(spi);
-    feed(ike::LostOwnership{spi});
+    const Chain chain = chain_of(spi);
+    std::vector<EspSpi> made;
+    if (const auto queue = queues_.extract(chain)) {
+        for (const PendingPtr& pending : queue.mapped()) {
+            for (const ike::Write& write : pending->made) {
+                const auto* child = std::get_if<sa::ChildSaRecord>(&write);
+                if (child != nullptr && pending->step != Pending::Step::queued) {
+                    made.push_back(child->inbound_spi);
+                }
+            }
+        }
+    }
+    std::vector<IkeSpi> kin{spi};
+    for (const auto& [one, of] : chains_) {
+        if (of == chain && one != spi) {
+            kin.push_back(one);
+        }
+    }
+    for (const IkeSpi one : kin) {
+        parts_.claims.forget(one);
+        chains_.erase(one);
+        feed(ike::LostOwnership{one});
+    }
+    if (!made.empty() && parts_.on_lost) {
+        parts_.on_lost(spi, std::move(made));
+    }
 }
 
 void IkeRole::feed(ike::Input input) {
@@ -60,14 +87,7 @@ void IkeRole::execute(ike::Outputs outputs) {
                               ike::name(drop.reason) + " " + drop.detail);
     }
     for (ike::Action& action : outputs.actions) {
-        const auto pending = std::make_shared<Pending>();
-        pending->send = std::move(action.send);
-        pending->outstanding = action.writes.size();
-        queues_[action.our_spi].push_back(pending);
-        for (const ike::Write& write : action.writes) {
-            persist(action.our_spi, write, pending);
-        }
-        drain(action.our_spi);
+        enqueue(std::move(action));
     }
     for (const ike::Redirected& away : outputs.redirected) {
         if (parts_.on_redirected) {
@@ -76,62 +96,140 @@ void IkeRole::execute(ike::Outputs outputs) {
     }
 }
 
-void IkeRole::persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pending) {
-    if (const auto* claim = std::get_if<sa::IkeSaRecord>(&write)) {
-        parts_.claims.put(*claim, [this, spi, pending](ClaimOutcome outcome) {
-            if (outcome == ClaimOutcome::lost) {
-                pending->lost = true;
-            }
-            written(spi, pending);
-        });
-        return;
-    }
-    const auto done = [this, spi, pending](Written) { written(spi, pending); };
-    if (const auto* child = std::get_if<sa::ChildSaRecord>(&write)) {
-        sa::ChildSaRecord record = child->clone();
-        record.negotiated_on = parts_.edge_name;
-        record.published_at = parts_.loop.now().wall;
-        const std::string key = sa::child_sa_key(record.inbound_spi);
-        parts_.facts.put(key, Epoch(1), std::move(record), done);
-        return;
-    }
-    const auto& endpoint = std::get<sa::EndpointRecord>(write);
-    parts_.facts.put(sa::endpoint_key(endpoint.ike_spi), Epoch(1), endpoint, done);
+IkeRole::Chain IkeRole::chain_of(IkeSpi spi) const {
+    const auto found = chains_.find(spi);
+    return found == chains_.end() ? spi : found->second;
 }
 
-void IkeRole::written(IkeSpi spi, const PendingPtr& pending) {
+void IkeRole::enqueue(ike::Action action) {
+    const auto pending = std::make_shared<Pending>();
+    pending->send = std::move(action.send);
+    for (ike::Write& write : action.writes) {
+        if (auto* claim = std::get_if<sa::IkeSaRecord>(&write)) {
+            chains_[claim->our_spi] = claim->origin == IkeSpi{} ? claim->our_spi : claim->origin;
+            pending->claims.push_back(std::move(*claim));
+            continue;
+        }
+        if (auto* child = std::get_if<sa::ChildSaRecord>(&write)) {
+            child->negotiated_on = parts_.edge_name;
+            child->published_at = parts_.loop.now().wall;
+        }
+        const bool ended = std::visit([](const auto& record) { return record.ended; }, write);
+        (ended ? pending->ended : pending->made).push_back(std::move(write));
+    }
+    const Chain chain = chain_of(action.our_spi);
+    queues_[chain].push_back(pending);
+    advance(chain);
+}
+
+void IkeRole::put_fact(Chain chain, const ike::Write& write, const PendingPtr& pending,
+                       Patience patience) {
+    const auto done = [this, chain, pending](Written what) {
+        pending->deferred = pending->deferred || what == Written::deferred;
+        written(chain, pending);
+    };
+    if (const auto* child = std::get_if<sa::ChildSaRecord>(&write)) {
+        parts_.facts.put(sa::child_sa_key(child->inbound_spi), Epoch(1), child->clone(), done,
+                         patience);
+    } else {
+        const auto& endpoint = std::get<sa::EndpointRecord>(write);
+        parts_.facts.put(sa::endpoint_key(endpoint.ike_spi), Epoch(1), endpoint, done, patience);
+    }
+}
+
+void IkeRole::put_claim(Chain chain, const sa::IkeSaRecord& claim, const PendingPtr& pending) {
+    const IkeSpi spi = claim.our_spi;
+    const bool over = claim.ended;
+    parts_.claims.put(claim, !pending->deferred,
+                      [this, chain, spi, over, pending](ClaimOutcome outcome) {
+                          pending->lost = pending->lost || outcome == ClaimOutcome::lost;
+                          if (over) {
+                              chains_.erase(spi);
+                          }
+                          written(chain, pending);
+                      });
+}
+
+void IkeRole::written(Chain chain, const PendingPtr& pending) {
     check(pending->outstanding > 0, "a write completed twice");
     --pending->outstanding;
-    drain(spi);
+    advance(chain);
 }
 
-// Sends what is due: an action's datagrams leave when its writes, and all earlier ones of the same
-// IKE SA, are settled. If the claim was lost, nothing of this SA leaves any more (N4).
-void IkeRole::drain(IkeSpi spi) {
-    const auto found = queues_.find(spi);
-    if (found == queues_.end()) {
+// Takes the chain's oldest action through its steps. Called from within itself too, when a write is
+// settled at once: then the outer call goes on.
+void IkeRole::advance(Chain chain) {
+    to_advance_.push_back(chain);
+    if (std::exchange(advancing_, true)) {
         return;
     }
-    std::deque<PendingPtr>& queue = found->second;
-    while (!queue.empty() && queue.front()->outstanding == 0) {
-        const PendingPtr pending = queue.front();
-        if (pending->lost) {
-            lost(spi);
-            return;
+    while (!to_advance_.empty()) {
+        const Chain next = to_advance_.front();
+        to_advance_.pop_front();
+        for (auto found = queues_.find(next);
+             found != queues_.end() && found->second.front()->outstanding == 0;
+             found = queues_.find(next)) {
+            step(next, PendingPtr(found->second.front()));
         }
-        queue.pop_front();
-        if (!pending->send.empty()) {
-            counters_["ike_datagrams_out"] += pending->send.size();
-            const Now now = parts_.loop.now();
-            for (const ike::Datagram& datagram : pending->send) {
-                live_trace_.sent(now, datagram);
+    }
+    advancing_ = false;
+}
+
+void IkeRole::step(Chain chain, const PendingPtr& pending) {
+    using Step = Pending::Step;
+    const bool waits = std::ranges::any_of(pending->claims, [this](const sa::IkeSaRecord& claim) {
+        return parts_.claims.stored(claim.our_spi);
+    });
+    const Patience patience = waits ? Patience::until_durable : Patience::until_deferred;
+    switch (pending->step) {
+        case Step::queued:
+            pending->step = Step::making;
+            pending->outstanding = pending->made.size();
+            for (const ike::Write& write : pending->made) {
+                put_fact(chain, write, pending, patience);
             }
-            parts_.send(std::move(pending->send));
-        }
+            return;
+        case Step::making:
+            pending->step = Step::claiming;
+            pending->outstanding = pending->claims.size();
+            for (const sa::IkeSaRecord& claim : pending->claims) {
+                put_claim(chain, claim, pending);
+            }
+            return;
+        case Step::claiming:
+            if (pending->lost) {
+                // Nothing of these IKE SAs leaves any more (N4).
+                const IkeSpi spi = pending->claims.front().our_spi;
+                chains_[spi] = chain;
+                lost(spi);
+                return;
+            }
+            pending->step = Step::ending;
+            pending->outstanding = pending->ended.size();
+            for (const ike::Write& write : pending->ended) {
+                put_fact(chain, write, pending, patience);
+            }
+            return;
+        case Step::ending:
+            queues_.at(chain).pop_front();
+            if (queues_.at(chain).empty()) {
+                queues_.erase(chain);
+            }
+            send(std::move(pending->send));
+            return;
     }
-    if (queue.empty()) {
-        queues_.erase(found);
+}
+
+void IkeRole::send(std::vector<ike::Datagram> datagrams) {
+    if (datagrams.empty()) {
+        return;
     }
+    counters_["ike_datagrams_out"] += datagrams.size();
+    const Now now = parts_.loop.now();
+    for (const ike::Datagram& datagram : datagrams) {
+        live_trace_.sent(now, datagram);
+    }
+    parts_.send(std::move(datagrams));
 }
 
 void IkeRole::report(const ike::EngineEvent& event) {

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ike role of an edge: hosts the engine and executes its outputs in the one order that matters,
-// persist -> send, per IKE SA ("publish before respond"). It never touches a dataplane: what it
-// negotiates reaches every dataplane, this machine's too, through the store.
+// persist -> send, per chain of IKE SAs ("publish before respond"). It never touches a dataplane:
+// what it negotiates reaches every dataplane, this machine's too, through the store.
+//
+// An action of the engine goes in steps: the facts that it makes, then its claims, which decide
+// whether it happened at all (N4), then the facts that it ends, then its datagrams. So the fleet
+// never lacks an SA that a claim names (N5), and who has lost an IKE SA ends nothing of it.
 #pragma once
 
 #include <deque>
@@ -28,6 +32,8 @@ public:
         ike::SpiSource& spis;
         SendIke send;
         std::string edge_name;
+        /// An IKE SA was lost, and these Child SAs were made known that its claim may not name.
+        std::function<void(IkeSpi, std::vector<EspSpi>)> on_lost = {};
         /// A gateway sent us elsewhere; may be empty.
         std::function<void(const ike::Redirected&)> on_redirected = {};
     };
@@ -39,6 +45,7 @@ public:
     void want(ike::Input input) { feed(std::move(input)); }
     /// `children` as in the store; their keys are not needed.
     void adopt(sa::IkeSaRecord record, std::vector<sa::ChildSaRecord> children);
+    /// Another edge owns the IKE SA now: it and those of its chain are forgotten here.
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
     [[nodiscard]] bool runs(IkeSpi spi) const { return engine_.runs(spi); }
@@ -50,19 +57,34 @@ public:
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:
-    /// An action on its way: its datagrams wait until no write is outstanding.
+    /// An action on its way.
     struct Pending {
+        enum class Step : std::uint8_t { queued, making, claiming, ending };
+        Step step = Step::queued;
+        std::vector<ike::Write> made;
+        std::vector<sa::IkeSaRecord> claims;
+        std::vector<ike::Write> ended;  // tombstones
         std::vector<ike::Datagram> send;
         std::size_t outstanding = 0;
+        bool deferred = false;  // a fact that it makes is not in the store yet
         bool lost = false;
     };
     using PendingPtr = std::shared_ptr<Pending>;
+    /// The first IKE SA of those that rekeys made one from the other: they share Child SAs, and
+    /// their actions go one after the other.
+    using Chain = IkeSpi;
 
     void feed(ike::Input input);
     void execute(ike::Outputs outputs);
-    void persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pending);
-    void written(IkeSpi spi, const PendingPtr& pending);
-    void drain(IkeSpi spi);
+    void enqueue(ike::Action action);
+    [[nodiscard]] Chain chain_of(IkeSpi spi) const;
+    void advance(Chain chain);
+    void step(Chain chain, const PendingPtr& pending);
+    void put_fact(Chain chain, const ike::Write& write, const PendingPtr& pending,
+                  Patience patience);
+    void put_claim(Chain chain, const sa::IkeSaRecord& claim, const PendingPtr& pending);
+    void written(Chain chain, const PendingPtr& pending);
+    void send(std::vector<ike::Datagram> datagrams);
     void report(const ike::EngineEvent& event);
     void arm();
 
@@ -70,7 +92,10 @@ private:
     ike::Engine engine_;
     LiveTrace live_trace_;
     Timer timer_;
-    std::map<IkeSpi, std::deque<PendingPtr>> queues_;
+    std::map<Chain, std::deque<PendingPtr>> queues_;
+    std::map<IkeSpi, Chain> chains_;
+    bool advancing_ = false;
+    std::deque<Chain> to_advance_;
     std::map<std::string, std::uint64_t> counters_;
 };
 

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/ownership.h"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "base/spi.h"
+#include "core/ike/session_records.h"
 #include "edge/log.h"
 #include "edge/steering.h"
 
@@ -13,6 +18,12 @@ constexpr std::size_t waiting_max = 8;
 constexpr std::size_t known_max = 65536;
 constexpr unsigned hops_max = 2;
 constexpr unsigned tries_max = 3;
+// A claim names only Child SAs that are in the store; the watch brings them to us a little later.
+constexpr Duration look_again = 100ms;
+constexpr unsigned looks_max = 10;
+// By then all that the former owner wrote before it died is known here.
+constexpr Duration tidy_after = 5s;
+constexpr std::size_t verified_at_once = 256;
 
 }  // namespace
 
@@ -104,7 +115,22 @@ void Ownership::on_claim(IkeSpi spi, const std::optional<store::Claim>& claim) {
         asking_.erase(spi);
         return;
     }
+    const auto asking = asking_.find(spi);
+    if (!knows_children(*record) && asking != asking_.end() && asking->second.looks++ < looks_max) {
+        to_look_.push_back(spi);
+        look_.after(look_again, [this] {
+            for (const IkeSpi one : std::exchange(to_look_, {})) {
+                ask(one);
+            }
+        });
+        return;
+    }
     take(*record, claim->revision);
+}
+
+bool Ownership::knows_children(const sa::IkeSaRecord& claim) const {
+    return std::ranges::all_of(
+        claim.children, [this](EspSpi child) { return parts_.dataplane.find(child) != nullptr; });
 }
 
 // Not through Claims::put: a takeover that the store does not confirm has not happened.
@@ -142,21 +168,37 @@ void Ownership::take(const sa::IkeSaRecord& claim, Revision revision) {
 void Ownership::taken(const sa::IkeSaRecord& mine, Revision revision) {
     const IkeSpi spi = mine.our_spi;
     known_[spi] = {parts_.self, mine.epoch};
-    parts_.claims.adopt(spi, revision);
+    parts_.claims.adopt(mine, revision);
     log::info("ike", "goes on with the IKE SA " + hex(spi) + " of tunnel " +
                          mine.tunnel.to_string() + " in epoch " +
                          std::to_string(mine.epoch.value()));
     parts_.tell("owner", OwnerIs{spi, parts_.self, mine.epoch});
-    parts_.ike.adopt(mine.clone(), parts_.children_of(mine));
-    if (const auto endpoint = parts_.endpoint_of(mine.origin)) {
-        parts_.ike.want(ike::PeerMoved{mine.origin, endpoint->local, endpoint->remote});
-    }
+    adopt(mine);
     to_engine(spi);
     // An IKE SA that was rekeyed and its heir work together (RFC 7296 2.25): one edge runs both.
     for (const IkeSpi kin : {mine.successor, mine.heir_of}) {
         if (kin != IkeSpi{} && !parts_.ike.runs(kin) && asking_.try_emplace(kin).second) {
             ask(kin);
         }
+    }
+}
+
+void Ownership::adopt(const sa::IkeSaRecord& mine) {
+    std::vector<sa::ChildSaRecord> children;
+    for (const EspSpi spi : mine.children) {
+        if (const sa::ChildSaRecord* child = parts_.dataplane.find(spi)) {
+            children.push_back(child->clone());
+        }
+    }
+    parts_.ike.adopt(mine.clone(), std::move(children));
+    const IkeSpi origin = mine.origin == IkeSpi{} ? mine.our_spi : mine.origin;
+    to_tidy_[origin] = parts_.loop.now().instant + tidy_after;
+    if (const auto endpoint = parts_.dataplane.endpoint(origin)) {
+        parts_.ike.want(ike::PeerMoved{origin, endpoint->local, endpoint->remote});
+    } else {
+        // Lost by a store that was put back to an earlier state.
+        parts_.facts.put(sa::endpoint_key(origin), Epoch(1), ike::endpoint_of(mine),
+                         [](Written) {});
     }
 }
 
@@ -196,6 +238,102 @@ void Ownership::on_owner(const OwnerIs& owner) {
     known_[owner.ours] = {owner.owner, owner.epoch};
 }
 
+void Ownership::on_lost(IkeSpi spi, std::vector<EspSpi> made) {
+    made_in_vain_.emplace(spi, std::move(made));
+}
+
+// The claim of the one that has it now, and those of its heirs, name what came to be after all: our
+// last compare-and-swap may have been carried out without our hearing of it.
+void Ownership::judge_made(IkeSpi spi, const std::vector<EspSpi>& made) {
+    parts_.store.read_claim(
+        sa::ike_sa_key(spi),
+        [this, spi, made](const store::StoreResult<std::optional<store::Claim>>& claim) {
+            if (!claim) {
+                made_in_vain_.emplace(spi, made);  // asked again in a second
+                return;
+            }
+            const auto record = open(spi, *claim);
+            std::vector<EspSpi> unnamed;
+            std::ranges::copy_if(made, std::back_inserter(unnamed), [&](EspSpi child) {
+                return !record ||
+                       std::ranges::find(record->children, child) == record->children.end();
+            });
+            if (record && record->successor != IkeSpi{} && !unnamed.empty()) {
+                judge_made(record->successor, unnamed);
+                return;
+            }
+            for (const EspSpi one : unnamed) {
+                if (const sa::ChildSaRecord* child = parts_.dataplane.find(one)) {
+                    end_child(*child);
+                }
+            }
+        });
+}
+
+void Ownership::end_child(const sa::ChildSaRecord& child) {
+    ++counters_["child_sas_never_used_ended"];
+    parts_.facts.put(sa::child_sa_key(child.inbound_spi), Epoch(1),
+                     ike::tombstone_of(child, ike::Drain::no), [](Written) {});
+}
+
+void Ownership::tidy() {
+    std::map<IkeSpi, bool> whole;  // origin -> all IKE SAs of the chain run here
+    std::set<EspSpi> named;
+    for (const ike::IkeSaSummary& sa : parts_.ike.list()) {
+        bool& all = whole.try_emplace(sa.origin, true).first->second;
+        all =
+            all && std::ranges::all_of(sa.kin, [this](IkeSpi kin) { return parts_.ike.runs(kin); });
+        for (const ike::ChildSummary& child : sa.children) {
+            named.insert(child.inbound_spi);
+        }
+    }
+    const Instant now = parts_.loop.now().instant;
+    std::set<IkeSpi> due;
+    std::erase_if(to_tidy_, [&](const auto& entry) {
+        const auto found = whole.find(entry.first);
+        if (entry.second <= now && found != whole.end() && found->second) {
+            due.insert(entry.first);
+        }
+        return entry.second <= now;
+    });
+    if (due.empty()) {
+        return;
+    }
+    for (const ChildRow& row : parts_.dataplane.list()) {
+        if (due.contains(row.record->ike_spi) && !named.contains(row.record->inbound_spi)) {
+            end_child(*row.record);
+        }
+    }
+}
+
+void Ownership::on_connected() {
+    to_verify_.clear();
+    for (const ike::IkeSaSummary& sa : parts_.ike.list()) {
+        to_verify_.push_back(sa.our_spi);
+    }
+    verify();
+}
+
+// While we were away others may have taken what we run, and their word did not reach us.
+void Ownership::verify() {
+    for (std::size_t count = 0; count < verified_at_once && !to_verify_.empty(); ++count) {
+        const IkeSpi spi = to_verify_.front();
+        to_verify_.pop_front();
+        verify(spi);
+    }
+}
+
+void Ownership::verify(IkeSpi spi) {
+    parts_.store.read_claim(
+        sa::ike_sa_key(spi),
+        [this, spi](const store::StoreResult<std::optional<store::Claim>>& claim) {
+            const auto record = claim ? open(spi, *claim) : std::nullopt;
+            if (record && record->owner != parts_.self) {
+                on_owner({spi, record->owner, record->epoch});
+            }
+        });
+}
+
 void Ownership::resume() {
     resume_wanted_ = false;
     sweep(Sweep::own);
@@ -204,6 +342,13 @@ void Ownership::resume() {
 void Ownership::keep_up() {
     if (resume_wanted_) {
         resume();
+    }
+    verify();
+    for (const auto& [spi, made] : std::exchange(made_in_vain_, {})) {
+        judge_made(spi, made);
+    }
+    if (!to_tidy_.empty()) {
+        tidy();
     }
     const Instant now = parts_.loop.now().instant;
     bool orphans = false;
@@ -266,8 +411,11 @@ void Ownership::judge(Sweep what, const std::string& key) {
             }
             const bool wanted =
                 what == Sweep::own ? record->owner == parts_.self : gone(record->owner);
-            if (wanted) {
+            if (wanted && knows_children(*record)) {
                 take(*record, (**claim).revision);
+            } else if (wanted) {
+                asking_.try_emplace(record->our_spi);
+                on_claim(record->our_spi, *claim);
             }
         });
 }

@@ -15,6 +15,7 @@
 #include <deque>
 #include <map>
 
+#include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
 #include "edge/ike_role.h"
 
@@ -39,16 +40,20 @@ public:
         /// Sends a bus message; lossy.
         std::function<void(const std::string& subject, const BusBody&)> tell;
         EdgeId self;
-        /// Of the claim, as far as this edge knows them.
-        std::function<std::vector<sa::ChildSaRecord>(const sa::IkeSaRecord&)> children_of;
-        std::function<std::optional<sa::EndpointRecord>(IkeSpi origin)> endpoint_of;
+        Facts& facts;
+        const DataplaneRole& dataplane;
     };
-    explicit Ownership(Parts parts) : parts_(std::move(parts)) {}
+    explicit Ownership(Parts parts) : parts_(std::move(parts)), look_(parts_.loop) {}
 
     /// A datagram that landed here, or was relayed to us (`hops` times).
     void receive(ike::DatagramReceived datagram, unsigned hops);
     /// Another edge says that it owns an IKE SA now.
     void on_owner(const OwnerIs& owner);
+    /// We have lost an IKE SA after we had made these Child SAs known. Those that its claim doesn't
+    /// name have never come to be.
+    void on_lost(IkeSpi spi, std::vector<EspSpi> made);
+    /// The store is there again: asks it whether what runs here is still ours.
+    void on_connected();
     /// Goes on with what this edge owned in an earlier life. Resuming after a restart is a takeover
     /// from oneself: the same claim, epoch + 1 (N1: a new epoch starts its IVs anew).
     void resume();
@@ -64,6 +69,7 @@ private:
         std::deque<ike::DatagramReceived> waiting;
         unsigned hops = 0;
         unsigned tries = 0;
+        unsigned looks = 0;  // for Child SAs that the claim names
     };
     struct Known {
         EdgeId owner;
@@ -79,21 +85,38 @@ private:
     void take(const sa::IkeSaRecord& claim, Revision revision);
     void taken(const sa::IkeSaRecord& mine, Revision revision);
     void relay(EdgeId owner, ike::DatagramReceived datagram, unsigned hops);
+    void adopt(const sa::IkeSaRecord& mine);
     void to_engine(IkeSpi spi);
     void give_up(IkeSpi spi, const char* counter);
     void sweep(Sweep what);
     void judge(Sweep what, const std::string& key);
     [[nodiscard]] bool gone(EdgeId owner) const;
+    void verify();
+    void verify(IkeSpi spi);
+    void judge_made(IkeSpi spi, const std::vector<EspSpi>& made);
+    /// Ends the Child SAs that were made known for IKE SAs we took and that no claim names: who
+    /// made them died before they came to be.
+    void tidy();
+    void end_child(const sa::ChildSaRecord& child);
+    [[nodiscard]] bool knows_children(const sa::IkeSaRecord& claim) const;
     [[nodiscard]] EdgeId owner_of(IkeSpi spi) const;
     [[nodiscard]] bool first_of_the_living() const;
 
     Parts parts_;
     std::map<IkeSpi, Asking> asking_;
+    /// Whose Child SAs are awaited.
+    std::vector<IkeSpi> to_look_;
+    Timer look_;
     /// Owners that are not the edge which allocated the SPI. Only a hint: a claim decides.
     std::map<IkeSpi, Known> known_;
     bool resume_wanted_ = true;
     /// Edges whose orphans were looked for since they went silent.
     std::map<EdgeId, Incarnation> swept_;
+    /// IKE SAs that run here and of which the store is to say whether they are ours.
+    std::deque<IkeSpi> to_verify_;
+    std::multimap<IkeSpi, std::vector<EspSpi>> made_in_vain_;
+    /// Origins of IKE SAs that were taken over, and when to tidy up after the former owner.
+    std::map<IkeSpi, Instant> to_tidy_;
     std::map<std::string, std::uint64_t> counters_;
 };
 

@@ -240,6 +240,7 @@ struct IkeSaSummary {
     bool redirectable = false;              // its peer may be sent to another gateway
     bool we_initiated = false;              // the first IKE SA of the chain of rekeys
     IkeSpi origin;                          // our SPI of that: the key of the Endpoint fact
+    std::vector<IkeSpi> kin;                // its heir, and the one it is the heir of
     WallTime established_at;                // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;

@@ -264,6 +264,12 @@ sa::EndpointRecord endpoint_of(const Session& session) {
             session.is<Ended>(), session.nat.we_are_behind};
 }
 
+sa::EndpointRecord endpoint_of(const sa::IkeSaRecord& claim) {
+    const NatStatus nat = claim.nat.value_or(guessed_nat(claim));
+    return {claim.origin,          claim.local, claim.remote,
+            nat.udp_encapsulation, claim.ended, nat.we_are_behind};
+}
+
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
     sa::ChildSaRecord copy;
     copy.inbound_spi = child.inbound_spi;
@@ -309,6 +315,11 @@ IkeSaSummary summary_of(const Session& session) {
         return row;
     }
     row.established_at = sa->since;
+    for (const IkeSpi kin : {sa->successor, session.heir_of}) {
+        if (kin != IkeSpi{}) {
+            row.kin.push_back(kin);
+        }
+    }
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||

@@ -11,6 +11,8 @@ namespace anyswan::ike {
 /// keys, but with the last response, so that any edge can repeat it.
 [[nodiscard]] sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config);
 [[nodiscard]] sa::EndpointRecord endpoint_of(const Session& session);
+/// Where the peer was when the claim was written.
+[[nodiscard]] sa::EndpointRecord endpoint_of(const sa::IkeSaRecord& claim);
 /// A Child SA's end: the same SPIs and selectors, keys gone; whether edges still receive on it for
 /// a few seconds.
 enum class Drain : std::uint8_t { no, yes };
