@@ -38,11 +38,28 @@ protected:
         return record;
     }
 
+    using Outcome = std::shared_ptr<std::optional<ClaimOutcome>>;
+    Outcome begin_put(Claims& claims, const sa::IkeSaRecord& record, bool facts_durable = true) {
+        auto outcome = std::make_shared<std::optional<ClaimOutcome>>();
+        claims.put(record, facts_durable, [outcome](ClaimOutcome value) { *outcome = value; });
+        return outcome;
+    }
     ClaimOutcome put(Claims& claims, const sa::IkeSaRecord& record) {
-        std::optional<ClaimOutcome> outcome;
-        claims.put(record, [&](ClaimOutcome value) { outcome = value; });
-        loop_.run_until([&] { return outcome.has_value(); }, std::chrono::seconds(5));
-        return outcome.value();
+        const Outcome outcome = begin_put(claims, record);
+        loop_.run_until([&] { return outcome->has_value(); }, std::chrono::seconds(5));
+        return outcome->value();
+    }
+    void flush() {
+        ours_.flush([](IkeSpi) { FAIL() << "nobody took it"; });
+        loop_.run_ready();
+    }
+    /// The other edge takes our claim, in epoch 2.
+    void be_taken() {
+        const auto claim = store::read(loop_, *other_store_, sa::ike_sa_key(spi));
+        sa::IkeSaRecord taken = record(2, EdgeId(2));
+        taken.epoch = Epoch(2);
+        theirs_.adopt(taken, (**claim).revision);
+        EXPECT_EQ(put(theirs_, taken), ClaimOutcome::held);
     }
 
     std::optional<sa::IkeSaRecord> stored() {
@@ -72,31 +89,54 @@ TEST_F(ClaimsTest, TheOwnerWritesOneStateAfterTheOther) {
 
 TEST_F(ClaimsTest, WhoseClaimWasTakenLoses) {
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
-    const auto claim = store::read(loop_, *other_store_, sa::ike_sa_key(spi));
-    theirs_.adopt(spi, (**claim).revision);
-    EXPECT_EQ(put(theirs_, record(2, EdgeId(2))), ClaimOutcome::held);
+    be_taken();
     EXPECT_EQ(put(ours_, record(3)), ClaimOutcome::lost);
     EXPECT_EQ(stored()->owner, EdgeId(2));
 }
 
 TEST_F(ClaimsTest, WritesQueuedBehindALostOneAreLostToo) {
     EXPECT_EQ(put(theirs_, record(2, EdgeId(2))), ClaimOutcome::held);
-    std::vector<ClaimOutcome> outcomes;
-    ours_.put(record(2), [&](ClaimOutcome value) { outcomes.push_back(value); });
-    ours_.put(record(3), [&](ClaimOutcome value) { outcomes.push_back(value); });
-    loop_.run_until([&] { return outcomes.size() == 2; }, std::chrono::seconds(5));
-    EXPECT_EQ(outcomes, (std::vector{ClaimOutcome::lost, ClaimOutcome::lost}));
+    const Outcome first = begin_put(ours_, record(2));
+    const Outcome second = begin_put(ours_, record(3));
+    loop_.run_ready();
+    EXPECT_EQ(*first, ClaimOutcome::lost);
+    EXPECT_EQ(*second, ClaimOutcome::lost);
 }
 
-TEST_F(ClaimsTest, WhileTheStoreIsAwayWritesAreDeferredAndFollow) {
+TEST_F(ClaimsTest, WhileTheStoreIsAwayWhatItKnowsWaits) {
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
     hub_->set_leader(store::Leader::absent);
-    EXPECT_EQ(put(ours_, record(3)), ClaimOutcome::deferred);
+    const Outcome waiting = begin_put(ours_, record(3));
+    flush();
+    EXPECT_FALSE(waiting->has_value()) << "another edge may be taking it over";
     hub_->set_leader(store::Leader::present);
     EXPECT_EQ(stored()->expected_request, MessageId(2));
-    ours_.flush([](IkeSpi) { FAIL() << "nobody took it"; });
-    loop_.run_ready();
+    flush();
+    EXPECT_EQ(*waiting, ClaimOutcome::held);
     EXPECT_EQ(stored()->expected_request, MessageId(3));
+}
+
+TEST_F(ClaimsTest, WhileTheStoreIsAwayWhatItNeverHadGoesOnAndFollows) {
+    hub_->set_leader(store::Leader::absent);
+    EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::deferred);
+    EXPECT_EQ(put(ours_, record(3)), ClaimOutcome::deferred);
+    hub_->set_leader(store::Leader::present);
+    EXPECT_EQ(put(ours_, record(4)), ClaimOutcome::deferred) << "the facts have to be first";
+    EXPECT_FALSE(stored().has_value());
+    EXPECT_FALSE(ours_.stored(spi));
+    flush();
+    EXPECT_EQ(stored()->expected_request, MessageId(4));
+    EXPECT_TRUE(ours_.stored(spi));
+    EXPECT_EQ(put(ours_, record(5)), ClaimOutcome::held);
+}
+
+TEST_F(ClaimsTest, AClaimWhoseFactsAreNotInTheStoreIsNotThereBeforeThem) {
+    const Outcome outcome = begin_put(ours_, record(2), false);
+    loop_.run_ready();
+    EXPECT_EQ(*outcome, ClaimOutcome::deferred);
+    EXPECT_FALSE(stored().has_value());
+    flush();
+    EXPECT_TRUE(stored().has_value());
 }
 
 TEST_F(ClaimsTest, WhatBeganAndEndedWhileTheStoreWasAwayIsForgotten) {
@@ -107,42 +147,103 @@ TEST_F(ClaimsTest, WhatBeganAndEndedWhileTheStoreWasAwayIsForgotten) {
     other.our_spi = IkeSpi(0x0001000000000008);
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::deferred);
     EXPECT_EQ(put(ours_, other), ClaimOutcome::deferred);
-    EXPECT_EQ(put(ours_, ended), ClaimOutcome::deferred);
+    EXPECT_EQ(put(ours_, ended), ClaimOutcome::held);
     hub_->set_leader(store::Leader::present);
-    ours_.flush([](IkeSpi) { FAIL() << "nobody took it"; });
-    loop_.run_ready();
+    flush();
     EXPECT_FALSE(stored().has_value());
     EXPECT_TRUE(*store::read(loop_, *store_, sa::ike_sa_key(other.our_spi)));
+}
+
+TEST_F(ClaimsTest, AFirstWriteThatMayHaveBeenCarriedOutWaits) {
+    hub_->set_leader(store::Leader::silent);
+    const Outcome outcome = begin_put(ours_, record(2));
+    hub_->expire_held(store::Fate::carried_out);
+    loop_.run_ready();
+    EXPECT_FALSE(outcome->has_value()) << "others can take what may be in the store";
+    hub_->set_leader(store::Leader::present);
+    flush();
+    EXPECT_EQ(*outcome, ClaimOutcome::held);
+}
+
+TEST_F(ClaimsTest, AFirstWriteThatWasNotCarriedOutIsWrittenAgain) {
+    hub_->set_leader(store::Leader::silent);
+    const Outcome outcome = begin_put(ours_, record(2));
+    hub_->expire_held(store::Fate::lost);
+    loop_.run_ready();
+    hub_->set_leader(store::Leader::present);
+    flush();
+    EXPECT_EQ(*outcome, ClaimOutcome::held);
+    EXPECT_TRUE(stored().has_value());
 }
 
 TEST_F(ClaimsTest, AnUnansweredWriteThatWasCarriedOutIsRecognisedAsOurs) {
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
     hub_->set_leader(store::Leader::silent);
-    std::optional<ClaimOutcome> outcome;
-    ours_.put(record(3), [&](ClaimOutcome value) { outcome = value; });
+    const Outcome outcome = begin_put(ours_, record(3));
     hub_->expire_held(store::Fate::carried_out);
-    loop_.run_until([&] { return outcome.has_value(); }, std::chrono::seconds(5));
-    EXPECT_EQ(outcome, ClaimOutcome::deferred);
+    loop_.run_ready();
+    EXPECT_FALSE(outcome->has_value());
     hub_->set_leader(store::Leader::present);
-    EXPECT_EQ(put(ours_, record(4)), ClaimOutcome::held);
+    const Outcome next = begin_put(ours_, record(4));
+    loop_.run_ready();
+    EXPECT_EQ(*outcome, ClaimOutcome::held);
+    EXPECT_EQ(*next, ClaimOutcome::held);
     EXPECT_EQ(stored()->expected_request, MessageId(4));
 }
 
-TEST_F(ClaimsTest, ATakeoverDuringAnOutageIsFoundOutBeforeTheNextWrite) {
+TEST_F(ClaimsTest, ATakeoverDuringAnOutageIsFoundOutBeforeAnythingIsSaid) {
     EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
     hub_->cut(*store_);
-    EXPECT_EQ(put(ours_, record(3)), ClaimOutcome::deferred);
-    const auto claim = store::read(loop_, *other_store_, sa::ike_sa_key(spi));
-    theirs_.adopt(spi, (**claim).revision);
-    sa::IkeSaRecord taken = record(2, EdgeId(2));
-    taken.epoch = Epoch(2);
-    EXPECT_EQ(put(theirs_, taken), ClaimOutcome::held);
-    hub_->heal(*store_);
-    std::vector<IkeSpi> lost;
-    ours_.flush([&](IkeSpi which) { lost.push_back(which); });
+    const Outcome outcome = begin_put(ours_, record(3));
     loop_.run_ready();
-    EXPECT_EQ(lost, std::vector{spi});
+    be_taken();
+    hub_->heal(*store_);
+    flush();
+    EXPECT_EQ(*outcome, ClaimOutcome::lost);
     EXPECT_EQ(stored()->owner, EdgeId(2));
+}
+
+TEST_F(ClaimsTest, AClaimThatIsGoneWasEndedByAnotherOwner) {
+    EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
+    hub_->cut(*store_);
+    const Outcome outcome = begin_put(ours_, record(3));
+    loop_.run_ready();
+    be_taken();
+    sa::IkeSaRecord ended = record(3, EdgeId(2));
+    ended.epoch = Epoch(2);
+    ended.ended = true;
+    EXPECT_EQ(put(theirs_, ended), ClaimOutcome::held);
+    hub_->heal(*store_);
+    flush();
+    EXPECT_EQ(*outcome, ClaimOutcome::lost);
+    EXPECT_FALSE(stored().has_value()) << "it must not come back";
+}
+
+TEST_F(ClaimsTest, WhatAStoreLostIsWrittenAgain) {
+    const auto empty = hub_->take_copy();
+    EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
+    const auto older = hub_->take_copy();
+    EXPECT_EQ(put(ours_, record(3)), ClaimOutcome::held);
+    for (const auto& copy : {older, empty}) {
+        hub_->go_back_to(copy);
+        ours_.on_reset();
+        flush();
+        ASSERT_TRUE(stored().has_value());
+        EXPECT_EQ(stored()->expected_request, MessageId(3));
+    }
+    EXPECT_EQ(put(ours_, record(4)), ClaimOutcome::held);
+}
+
+TEST_F(ClaimsTest, WhatWasForgottenIsNotWrittenAndHearsNothing) {
+    EXPECT_EQ(put(ours_, record(2)), ClaimOutcome::held);
+    hub_->set_leader(store::Leader::silent);
+    const Outcome outcome = begin_put(ours_, record(3));
+    ours_.forget(spi);
+    hub_->expire_held(store::Fate::lost);
+    hub_->set_leader(store::Leader::present);
+    flush();
+    EXPECT_FALSE(outcome->has_value());
+    EXPECT_EQ(stored()->expected_request, MessageId(2));
 }
 
 TEST_F(ClaimsTest, AnEndedIkeSaLeavesNoClaim) {

@@ -49,6 +49,7 @@ public:
     void lost(IkeSpi spi);
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
     [[nodiscard]] bool runs(IkeSpi spi) const { return engine_.runs(spi); }
+    [[nodiscard]] std::vector<IkeSpi> kin(IkeSpi spi) const { return engine_.kin(spi); }
     /// For `anyswan trace`.
     [[nodiscard]] LiveTrace& live_trace() { return live_trace_; }
     [[nodiscard]] std::optional<ike::ReadingKeys> reading_keys(ike::SpiPair spis) const {

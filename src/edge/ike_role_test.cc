@@ -90,6 +90,26 @@ protected:
         return list.empty() ? 0 : list.front().children.size();
     }
 
+    [[nodiscard]] std::optional<store::Claim> stored(const std::string& key) {
+        std::optional<store::Claim> found;
+        store_->read_claim(key, [&](const store::StoreResult<std::optional<store::Claim>>& claim) {
+            found = *claim;
+        });
+        loop_.run_ready();
+        return found;
+    }
+    [[nodiscard]] std::optional<sa::IkeSaRecord> claim_of(const std::string& key) {
+        auto opened = sa::open_record(keys_, key, stored(key).value().value);
+        return std::get<sa::IkeSaRecord>(std::move(opened->record));
+    }
+    /// Another edge takes the IKE SA.
+    void take_from_role(IkeSpi ours) {
+        const std::string key = sa::ike_sa_key(ours);
+        store_->swap_claim(key, Bytes{1}, stored(key).value().revision,
+                           [](const store::StoreResult<store::Swap>&) {});
+        loop_.run_ready();
+    }
+
     SeededRandom random_{21};
     AsioLoop loop_;
     sa::FleetKeys keys_;
@@ -109,11 +129,15 @@ protected:
     sa::SpiPool pool_{random_, 1};
     SpiSource spis_{pool_};
     std::vector<ike::Datagram> sent_;
+    std::vector<std::pair<IkeSpi, std::vector<EspSpi>>> lost_;
     IkeRole role_{{loop_, facts_, claims_, random_, tunnels_, spis_,
                    [this](std::vector<ike::Datagram> out) {
                        sent_.insert(sent_.end(), out.begin(), out.end());
                    },
-                   "ams"},
+                   "ams",
+                   [this](IkeSpi spi, std::vector<EspSpi> made) {
+                       lost_.emplace_back(spi, std::move(made));
+                   }},
                   engine_config(EdgeId(1))};
     Router router_{random_};
 };
@@ -170,18 +194,60 @@ TEST_F(IkeRoleTest, WithoutAnyStoreTheTunnelComesUpAllTheSame) {
     EXPECT_EQ(facts_.deferred(), 2U);
 }
 
+TEST_F(IkeRoleTest, WhatTheStoreKnowsWaitsForItEvenToEnd) {
+    exchange(router_.step(ike::Initiate{*sa::TunnelId::parse("acme/hq"), router_end, fleet_end}));
+    ASSERT_EQ(router_children(), 1U);
+    told_.clear();
+    hub_->cut(*store_);
+    exchange(router_.step(ike::Terminate{*sa::TunnelId::parse("acme/hq")}));
+    EXPECT_TRUE(sent_.empty());
+    EXPECT_TRUE(told_.empty()) << "it ended what another edge may have by now";
+    EXPECT_EQ(router_.engine.list().size(), 1U) << "answered before the claim was written";
+    hub_->heal(*store_);
+    claims_.flush([](IkeSpi) { FAIL() << "nobody took it"; });
+    loop_.run_ready();
+    EXPECT_EQ(told_.size(), 2U) << "the ends of the ChildSa and the Endpoint";
+    EXPECT_EQ(sent_.size(), 1U);
+}
+
+TEST_F(IkeRoleTest, AClaimIsWrittenAfterTheFactsThatItNames) {
+    exchange(router_.step(ike::Initiate{*sa::TunnelId::parse("acme/hq"), router_end, fleet_end}));
+    const std::string key = sa::ike_sa_key(role_.list().front().our_spi);
+    const auto before = claim_of(key);
+    hub_->set_leader(store::Leader::silent);
+    const IkeSpi router_sa = router_.engine.list().front().our_spi;
+    for (const ike::Datagram& datagram : router_.step(ike::CreateChild{router_sa})) {
+        role_.on_datagram({datagram.remote, datagram.local, datagram.bytes});
+    }
+    // What was asked of the silent leader so far is carried out: the ChildSa, not yet the claim.
+    hub_->expire_held(store::Fate::carried_out);
+    loop_.run_ready();
+    hub_->set_leader(store::Leader::present);
+    EXPECT_EQ(claim_of(key)->children.size(), before->children.size());
+    EXPECT_TRUE(sent_.empty());
+    facts_.flush();
+    loop_.run_ready();
+    EXPECT_EQ(claim_of(key)->children.size(), before->children.size() + 1);
+    EXPECT_EQ(sent_.size(), 1U);
+}
+
+TEST_F(IkeRoleTest, WhoLostTheClaimNamesWhatItMadeForIt) {
+    exchange(router_.step(ike::Initiate{*sa::TunnelId::parse("acme/hq"), router_end, fleet_end}));
+    const IkeSpi ours = role_.list().front().our_spi;
+    take_from_role(ours);
+    const IkeSpi router_sa = router_.engine.list().front().our_spi;
+    exchange(router_.step(ike::CreateChild{router_sa}));
+    EXPECT_TRUE(role_.list().empty());
+    ASSERT_EQ(lost_.size(), 1U);
+    EXPECT_EQ(lost_.front().first, ours);
+    EXPECT_EQ(lost_.front().second.size(), 1U);
+}
+
 TEST_F(IkeRoleTest, WhoLostTheClaimSaysNothingMore) {
     exchange(router_.step(ike::Initiate{*sa::TunnelId::parse("acme/hq"), router_end, fleet_end}));
     ASSERT_EQ(role_.list().size(), 1U);
-    // Another edge takes the IKE SA: the next change of state here must stay silent (N4).
-    const std::string key = sa::ike_sa_key(role_.list().front().our_spi);
-    std::optional<Revision> at;
-    store_->read_claim(key, [&](store::StoreResult<std::optional<store::Claim>> claim) {
-        at = (**claim).revision;
-    });
-    loop_.run_ready();
-    store_->swap_claim(key, Bytes{1}, at.value(), [](store::StoreResult<store::Swap>) {});
-    loop_.run_ready();
+    // The next change of state here must stay silent (N4).
+    take_from_role(role_.list().front().our_spi);
     const auto request = router_.step(ike::Terminate{*sa::TunnelId::parse("acme/hq")});
     ASSERT_FALSE(request.empty());
     role_.on_datagram({request.front().remote, request.front().local, request.front().bytes});

@@ -176,8 +176,8 @@ void Ownership::taken(const sa::IkeSaRecord& mine, Revision revision) {
     adopt(mine);
     to_engine(spi);
     // An IKE SA that was rekeyed and its heir work together (RFC 7296 2.25): one edge runs both.
-    for (const IkeSpi kin : {mine.successor, mine.heir_of}) {
-        if (kin != IkeSpi{} && !parts_.ike.runs(kin) && asking_.try_emplace(kin).second) {
+    for (const IkeSpi kin : parts_.ike.kin(spi)) {
+        if (!parts_.ike.runs(kin) && asking_.try_emplace(kin).second) {
             ask(kin);
         }
     }

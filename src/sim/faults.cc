@@ -24,13 +24,14 @@ void World::plan_fault() {
 }
 
 void World::make_fault() {
-    static constexpr std::array<Fault, 11> faults{{
+    static constexpr std::array<Fault, 12> faults{{
         {"crash_edge", 3, &World::crash_edge},
         {"crash_peer", 1, &World::crash_peer},
         {"move_route", 6, &World::move_route},
         {"silence_store", 2, &World::silence_store},
         {"lose_leader", 2, &World::lose_leader},
         {"cut_from_store", 2, &World::cut_from_store},
+        {"silence_bus", 2, &World::silence_bus},
         {"cut_path", 2, &World::cut_path},
         {"change_weather", 3, &World::change_weather},
         {"drop_fast_path", 1, &World::drop_fast_path},
@@ -109,6 +110,18 @@ void World::cut_from_store() {
     });
 }
 
+// Its heartbeats are missed, so others take what it runs, while it can write its claims.
+void World::silence_bus() {
+    const NodeNumber edge = some_edge();
+    Node* node = machines_[edge].node.get();
+    if (node == nullptr) {
+        return;
+    }
+    note("the bus carries nothing from and to " + machines_[edge].name);
+    node->set_bus_silent(true);
+    clockwork_.after(up_to(cut_max), node->life(), [node] { node->set_bus_silent(false); });
+}
+
 void World::cut_path() {
     const NodeNumber peer = some_peer();
     const NodeNumber edge = some_edge();
@@ -167,6 +180,7 @@ void World::heal() {
             boot(number);
         } else if (is_edge(number) && node->store() != nullptr) {
             hub_->heal(*node->store());
+            node->set_bus_silent(false);
         }
     }
 }

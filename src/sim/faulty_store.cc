@@ -12,16 +12,18 @@ using store::Swap;
 
 class FaultyStore final : public store::Store {
 public:
-    FaultyStore(std::unique_ptr<store::Store> client, const Bugs& bugs, const sa::FleetKeys& keys)
-        : client_(std::move(client)), bugs_(bugs), keys_(keys) {}
+    FaultyStore(std::unique_ptr<store::Store> client, const bool& bus_silent, const Bugs& bugs,
+                const sa::FleetKeys& keys)
+        : client_(std::move(client)), bus_silent_(bus_silent), bugs_(bugs), keys_(keys) {}
 
     void put_fact(const std::string& key, Bytes value,
                   Completion<StoreResult<Revision>> done) override {
-        const auto opened = sa::open_record(keys_, key, value);
-        const auto* child = opened ? std::get_if<sa::ChildSaRecord>(&opened->record) : nullptr;
-        if (bugs_.tombstones_forgotten && child != nullptr && child->ended) {
+        if (bugs_.tombstones_forgotten && is_tombstone(key, value)) {
             // Written, it says: the tombstone is there for its writer, and for nobody else.
-            client_->read_claim("none", [done](const auto&) { done(Revision(1)); });
+            client_->read_claim("none", [this, key, value = std::move(value), done](const auto&) {
+                on_fact_({key, value, Revision{}, store::FactPath::fast});
+                done(Revision(1));
+            });
             return;
         }
         client_->put_fact(key, std::move(value), std::move(done));
@@ -44,6 +46,7 @@ public:
         client_->delete_fact(key, std::move(done));
     }
     void watch_facts(Revision after, store::FactSink sink) override {
+        on_fact_ = sink.on_fact;
         client_->watch_facts(after, std::move(sink));
     }
     void read_claim(const std::string& key,
@@ -59,11 +62,18 @@ public:
         client_->list_claims(prefix, std::move(done));
     }
     void publish(const std::string& subject, Bytes payload) override {
-        client_->publish(subject, std::move(payload));
+        if (!bus_silent_) {
+            client_->publish(subject, std::move(payload));
+        }
     }
     void subscribe(const std::string& pattern,
                    std::function<void(store::BusMessage)> handler) override {
-        client_->subscribe(pattern, std::move(handler));
+        client_->subscribe(pattern,
+                           [this, handler = std::move(handler)](store::BusMessage message) {
+                               if (!bus_silent_) {
+                                   handler(std::move(message));
+                               }
+                           });
     }
     void on_link_state(std::function<void(store::LinkState, std::string)> handler) override {
         client_->on_link_state(std::move(handler));
@@ -73,19 +83,24 @@ public:
     void close() override { client_->close(); }
 
 private:
+    [[nodiscard]] bool is_tombstone(const std::string& key, ByteView value) const {
+        const auto opened = sa::open_record(keys_, key, value);
+        const auto* child = opened ? std::get_if<sa::ChildSaRecord>(&opened->record) : nullptr;
+        return child != nullptr && child->ended;
+    }
+
     std::unique_ptr<store::Store> client_;
+    const bool& bus_silent_;
     Bugs bugs_;
+    std::function<void(store::FactEvent)> on_fact_;
     const sa::FleetKeys& keys_;
 };
 
 }  // namespace
 
-std::unique_ptr<store::Store> with_bugs(std::unique_ptr<store::Store> client, const Bugs& bugs,
-                                        const sa::FleetKeys& keys) {
-    if (!bugs.leases_for_all && !bugs.claims_for_all && !bugs.tombstones_forgotten) {
-        return client;
-    }
-    return std::make_unique<FaultyStore>(std::move(client), bugs, keys);
+std::unique_ptr<store::Store> spoil(std::unique_ptr<store::Store> client, const bool& bus_silent,
+                                    const Bugs& bugs, const sa::FleetKeys& keys) {
+    return std::make_unique<FaultyStore>(std::move(client), bus_silent, bugs, keys);
 }
 
 }  // namespace anyswan::sim

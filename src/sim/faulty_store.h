@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A store client with one of the deliberate bugs.
+// A node's store client as the simulation spoils it: with a bus that may fall silent, and with the
+// deliberate bugs.
 #pragma once
 
 #include "core/sa/envelope.h"
@@ -8,8 +9,9 @@
 
 namespace anyswan::sim {
 
-/// `client` unchanged if no bug concerns stores. `keys` outlive it.
-[[nodiscard]] std::unique_ptr<store::Store> with_bugs(std::unique_ptr<store::Store> client,
-                                                      const Bugs& bugs, const sa::FleetKeys& keys);
+/// While `bus_silent`, bus messages neither leave nor arrive. `bus_silent` and `keys` outlive it.
+[[nodiscard]] std::unique_ptr<store::Store> spoil(std::unique_ptr<store::Store> client,
+                                                  const bool& bus_silent, const Bugs& bugs,
+                                                  const sa::FleetKeys& keys);
 
 }  // namespace anyswan::sim

@@ -3,6 +3,7 @@
 // (N6), every peer has one that all of them know, and packets pass both ways.
 #include <set>
 
+#include "base/spi.h"
 #include "sim/world.h"
 
 namespace anyswan::sim {
@@ -13,6 +14,11 @@ namespace {
 // minute.
 constexpr Duration convergence_max = 400s;
 constexpr Duration look_interval = 1s;
+// All edges are up and in step by then; what they know must not differ for longer than that.
+constexpr Duration settling = 20s;
+constexpr Duration difference_max = 4s;
+// At least: long enough for rekeys.
+constexpr Duration watched = 60s;
 
 std::set<EspSpi> inbound_spis(const edge::Edge& edge) {
     std::set<EspSpi> spis;
@@ -51,15 +57,46 @@ std::optional<std::string> World::what_is_amiss() {
     return std::nullopt;
 }
 
+// What an edge knows all edges know a moment later, also that it has ended.
+void World::look_for_ghosts() {
+    std::map<EspSpi, std::size_t> knowers;
+    for (NodeNumber number = 0; number < edges_; ++number) {
+        for (const EspSpi spi : inbound_spis(machines_[number].node->edge())) {
+            ++knowers[spi];
+        }
+    }
+    std::map<EspSpi, Instant> some;
+    for (const auto& [spi, count] : knowers) {
+        if (count == edges_) {
+            continue;
+        }
+        const auto before = known_to_some_.find(spi);
+        const Instant since = before == known_to_some_.end() ? clockwork_.now() : before->second;
+        some.emplace(spi, since);
+        if (clockwork_.now() - since > difference_max) {
+            oracle_.report("N6", "Child SA " + hex(spi) + " is known to " + std::to_string(count) +
+                                     " of " + std::to_string(edges_) + " edges for long");
+        }
+    }
+    known_to_some_ = std::move(some);
+}
+
 bool World::converge() {
-    const Instant limit = clockwork_.now() + convergence_max;
-    Instant look = clockwork_.now() + look_interval;
-    while (clockwork_.now() < limit && !oracle_.violation() && clockwork_.step()) {
-        if (clockwork_.now() >= look) {
-            look = clockwork_.now() + look_interval;
-            if (!what_is_amiss() && packets_pass()) {
-                return true;
-            }
+    const Instant begin = clockwork_.now();
+    Instant look = begin + look_interval;
+    bool well = false;
+    while (clockwork_.now() < begin + convergence_max && !oracle_.violation() &&
+           clockwork_.step()) {
+        if (clockwork_.now() < look) {
+            continue;
+        }
+        look = clockwork_.now() + look_interval;
+        well = well || (!what_is_amiss() && packets_pass());
+        if (clockwork_.now() >= begin + settling) {
+            look_for_ghosts();
+        }
+        if (well && clockwork_.now() >= begin + watched) {
+            return true;
         }
     }
     return false;

@@ -137,7 +137,7 @@ Result<std::unique_ptr<store::Store>> Node::open_store(const config::StoreChoice
         around_.clockwork.at(store_answers_, life_, std::move(task));
     });
     store_ = client.get();
-    return with_bugs(std::move(client), around_.bugs, edge_->config().fleet_keys);
+    return spoil(std::move(client), bus_silent_, around_.bugs, edge_->config().fleet_keys);
 }
 
 Result<std::unique_ptr<dataplane::Driver>> Node::make_driver(const edge::DriverWishes& wishes,

@@ -69,6 +69,8 @@ public:
     [[nodiscard]] SimLoop& sim_loop() { return loop_; }
     /// Null before the store was opened.
     [[nodiscard]] store::LocalStore* store() { return store_; }
+    /// Whether the bus carries nothing from and to this node; the rest of the store works.
+    void set_bus_silent(bool silent) { bus_silent_ = silent; }
     [[nodiscard]] bool announced() const { return announced_; }
     [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
 
@@ -98,6 +100,7 @@ private:
     dataplane::FakeDriver* driver_ = nullptr;  // likewise
     Instant store_answers_{};                  // answers keep their order
     bool announced_ = false;
+    bool bus_silent_ = false;
     std::optional<std::string> fatal_;
     std::unique_ptr<edge::Edge> edge_;
 };

@@ -75,6 +75,7 @@ private:
     void silence_store();
     void lose_leader();
     void cut_from_store();
+    void silence_bus();
     void cut_path();
     void change_weather();
     void drop_fast_path();
@@ -85,6 +86,7 @@ private:
     // Liveness (liveness.cc).
     [[nodiscard]] bool converge();
     [[nodiscard]] std::optional<std::string> what_is_amiss();
+    void look_for_ghosts();
     [[nodiscard]] bool packets_pass();
 
     [[nodiscard]] bool is_edge(NodeNumber number) const { return number < edges_; }
@@ -108,6 +110,8 @@ private:
     std::uint64_t inner_packets_ = 0;
     std::uint64_t judged_sent_ = 0;
     std::uint64_t judged_received_ = 0;
+    /// Child SAs that only some edges know, since when.
+    std::map<EspSpi, Instant> known_to_some_;
     std::map<std::string, std::uint64_t> fault_counts_;
     std::deque<std::string> events_;
 };

@@ -504,6 +504,11 @@ bool Engine::runs(IkeSpi ours) const {
     return impl_->entries.contains(ours);
 }
 
+std::vector<IkeSpi> Engine::kin(IkeSpi ours) const {
+    const Session* session = impl_->known(ours);
+    return session == nullptr ? std::vector<IkeSpi>{} : kin_of(*session);
+}
+
 std::optional<ReadingKeys> Engine::reading_keys(SpiPair spis) const {
     for (const IkeSpi spi : {spis.responder, spis.initiator}) {
         const Session* session = impl_->known(spi);

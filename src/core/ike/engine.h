@@ -240,7 +240,7 @@ struct IkeSaSummary {
     bool redirectable = false;              // its peer may be sent to another gateway
     bool we_initiated = false;              // the first IKE SA of the chain of rekeys
     IkeSpi origin;                          // our SPI of that: the key of the Endpoint fact
-    std::vector<IkeSpi> kin;                // its heir, and the one it is the heir of
+    std::vector<IkeSpi> kin;                // see Engine::kin
     WallTime established_at;                // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;
@@ -260,6 +260,8 @@ public:
     [[nodiscard]] std::vector<IkeSaSummary> list() const;
     /// Whether this engine has the IKE SA, half-open ones and those that just ended among them.
     [[nodiscard]] bool runs(IkeSpi ours) const;
+    /// The IKE SAs by which a rekey ties this one to others: one owner should have them all.
+    [[nodiscard]] std::vector<IkeSpi> kin(IkeSpi ours) const;
     /// For tracing alone: nothing if the IKE SA is not here, or has no keys yet. IKE_INTERMEDIATE
     /// changes them.
     [[nodiscard]] std::optional<ReadingKeys> reading_keys(SpiPair spis) const;

@@ -297,6 +297,20 @@ sa::ChildSaRecord tombstone_of(const sa::ChildSaRecord& child, Drain drain) {
     return tombstone;
 }
 
+std::vector<IkeSpi> kin_of(const Session& session) {
+    std::vector<IkeSpi> kin{session.heir_of};
+    if (const Established* sa = established(session)) {
+        kin.push_back(sa->successor);
+        if (sa->asked) {
+            if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa->asked)) {
+                kin.push_back(rekey->our_spi);
+            }
+        }
+    }
+    std::erase(kin, IkeSpi{});
+    return kin;
+}
+
 IkeSaSummary summary_of(const Session& session) {
     IkeSaSummary row;
     row.our_spi = session.our_spi;
@@ -315,11 +329,7 @@ IkeSaSummary summary_of(const Session& session) {
         return row;
     }
     row.established_at = sa->since;
-    for (const IkeSpi kin : {sa->successor, session.heir_of}) {
-        if (kin != IkeSpi{}) {
-            row.kin.push_back(kin);
-        }
-    }
+    row.kin = kin_of(session);
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||

@@ -20,6 +20,10 @@ enum class Drain : std::uint8_t { no, yes };
 /// What the session remembers of a Child SA: all but the keys.
 [[nodiscard]] sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child);
 
+/// IKE SAs that it works together with: its heir, the one that it is the heir of, the one that our
+/// rekey in flight makes (which a former owner may have made already).
+[[nodiscard]] std::vector<IkeSpi> kin_of(const Session& session);
+
 /// A row of `anyswan sa list`.
 [[nodiscard]] IkeSaSummary summary_of(const Session& session);
 

@@ -134,7 +134,7 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
                                        pending.first.reveal(), pending.additional.reveal());
     heir->channel.emplace(Channel::Setup{
         agreed.suite, derive_ike_keys(agreed.suite, seed.reveal(), nonces, heir->spis()), we_began,
-        Epoch(1), 0});
+        channel.epoch(), 0});
     heir->state = Established{established(old)->peer_id, {}, context.now.wall};
     return heir;
 }
@@ -285,6 +285,12 @@ void proceed(Session& session, Context& context, const Inbound& in, in_flight::R
              std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
     if (methods_left(*asked.pending).empty()) {
+        if (living(context, asked.our_spi) != nullptr) {
+            // A former owner had made it, and died before it could say so in the claim of this one.
+            // It has gone on since, Child SAs included.
+            retire(sa, context, asked.our_spi);
+            return wish_next(session, task::DeleteIke{});
+        }
         Session& made =
             context.sessions.add(make_heir(session, context, *asked.pending, /*we_began=*/true));
         return settle_rekey(session, context, asked, made, writes);
