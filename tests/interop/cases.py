@@ -44,6 +44,8 @@ class Case:
 
     def for_peer(self, peer):
         """The case as it is played with this peer."""
+        if self.name in peer.needs_of_us:
+            return replace(self, ours=self.ours + peer.needs_of_us[self.name])
         if peer.esp_default and self.group != "ESP cipher":
             return replace(self, esp=self.esp.replace(ESP, peer.esp_default),
                            peer_esp=tuple(esp.replace(ESP, peer.esp_default) for esp in self.peer_esp))

@@ -111,6 +111,7 @@ class Peer:
     optional = False     # ./test does without it where it is missing
     brief = ()           # the cases that ./test plays with it, of all
     cannot = {}          # feature word -> why
+    needs_of_us = {}     # case -> lines of our tunnel that it needs
     esp_default = ""     # for the cases that aren't about ESP's cipher, where it has no AES-GCM
 
     def __init__(self, lab, host):

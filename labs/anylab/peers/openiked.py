@@ -160,7 +160,7 @@ class OpenIkedPeer(Peer):
     def status(self):
         sas = re.findall(r"iked_sas: \S+ rspi 0x([0-9a-f]+) ispi 0x([0-9a-f]+) .* ESTABLISHED", self._control("show", "sa"))
         return Status(tuple(IkeState(initiator, responder, frozenset()) for responder, initiator in sas),
-                      kernel_children(self.lab, self.host, (self.setup.local,)))
+                      kernel_children(self.lab, self.host))
 
     def log(self):
         return self.lab.log("iked")
