@@ -106,6 +106,21 @@ TEST_F(ConfigFiles, BrokenTomlNamesItsLine) {
     EXPECT_THAT(config.error().message, HasSubstr("broken.toml:2: not valid TOML"));
 }
 
+// What makes the parser stumble: it must not take the daemon, which reads API requests, along.
+TEST(TunnelText, ThatTheParserStumblesOverIsRefused) {
+    const auto words = [](const std::string& text) {
+        const auto tunnels = parse_tunnels(text, "t.toml");
+        return tunnels ? "" : tunnels.error().message;
+    };
+    EXPECT_THAT(words("[[[tunnel]]]\n"), HasSubstr("t.toml: not valid TOML"));
+    EXPECT_THAT(words("# ü\n[[tunnel]]\nid = \"ü\\\"#\"\nümlaut = 1\n"),
+                HasSubstr("t.toml:4: not valid TOML: a character that is not ASCII"));
+    EXPECT_THAT(
+        words("a = \'\'\'\n\"ü\'\'\'\'\'\nb = \'\\\'\nc = \"\"\"\\\n\"ü\\\"\"\"\"\"\nd = ü"),
+        HasSubstr("t.toml:6: not valid TOML: a character"));
+    EXPECT_THAT(words("a = \"ü\nb = ü"), HasSubstr("t.toml:1: not valid TOML"));
+}
+
 TEST_F(ConfigFiles, AFleetKeyOthersCanReadIsRefused) {
     const std::string path = key_file();
     chmod(path.c_str(), 0644);

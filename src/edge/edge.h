@@ -62,7 +62,9 @@ public:
     [[nodiscard]] bool store_connected() const;
     [[nodiscard]] std::string driver_text() const;
     [[nodiscard]] bool serving() const { return ike_ != nullptr && facts_->in_step(); }
-    /// Writes a tunnel's configuration for the whole fleet.
+    /// The store has answered since the start; before that, there is nowhere to write to.
+    [[nodiscard]] bool can_write() const { return facts_ != nullptr; }
+    /// Writes a tunnel's configuration for the whole fleet. Only if can_write().
     void apply_tunnel(const sa::TunnelRecord& record, std::function<void(Written)> done);
     /// Ends the tunnel's SAs everywhere and forgets it. False: there is none of that name.
     bool delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> done);

@@ -221,6 +221,16 @@ void give_way(Session& session, Context& context, const in_flight::RekeyIke& ask
     }
 }
 
+/// The heir that the peer made gets nothing; it may have been told to go already.
+void disinherit(Context& context, const in_flight::RekeyIke& asked, IkeSpi successor,
+                std::vector<Write>& writes) {
+    Session* rival = asked.rival ? context.sessions.find(IkeSpi(asked.rival->spi)) : nullptr;
+    if (Established* known = rival != nullptr ? established(*rival) : nullptr) {
+        retire(*known, context, successor);
+        writes.emplace_back(claim_of(*rival, context.config));
+    }
+}
+
 /// Our request made `made`: who gets the estate?
 void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke& asked,
                   Session& made, std::vector<Write>& writes) {
@@ -233,11 +243,8 @@ void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke&
         dismiss(made, context, IkeSpi(asked.rival->spi));
     } else {
         hand_over(session, made, context);
-        if (Session* rival = asked.rival ? living(context, IkeSpi(asked.rival->spi)) : nullptr) {
-            // The peer made it, the peer deletes it.
-            retire(rival->in<Established>(), context, made.our_spi);
-            writes.emplace_back(claim_of(*rival, context.config));
-        }
+        // The peer made it, the peer deletes it.
+        disinherit(context, asked, made.our_spi, writes);
         wish_next(session, task::DeleteIke{});
     }
     writes.emplace_back(claim_of(made, context.config));
@@ -334,6 +341,7 @@ void on_refusal(Session& session, Context& context, in_flight::RekeyIke& asked, 
         writes.emplace_back(claim_of(*rival, context.config));
         return;
     }
+    disinherit(context, asked, session.our_spi, writes);
     if (error != nullptr && error->type == NotifyType::invalid_ke_payload &&
         retry_with_group(session, context, asked, *error)) {
         return;
