@@ -192,12 +192,13 @@ class LibreswanPeer(Peer):
 
     def status(self):
         text = self._tool("whack", "--status").stdout
-        states = re.findall(r'#(\d+): "net\d?".*? (STATE_\S+)', text)
-        established = [number for number, state in states if state in ("STATE_V2_ESTABLISHED_IKE_SA", "STATE_PARENT_I3",
+        # A conn for a peer from anywhere names where it is: #1: "net"[1] 100.64.1.2:4500 STATE_...
+        states = re.findall(r'#\d+: "net\d?"(?:\[\d+\] )?(\S*) (STATE_\S+)', text)
+        established = [remote for remote, state in states if state in ("STATE_V2_ESTABLISHED_IKE_SA", "STATE_PARENT_I3",
                                                                        "STATE_PARENT_R2")]
         newest = re.search(r'IKE algorithm newest: (\S+)', text)
         words = frozenset(self._ike_words(newest[1]) if newest else ())
-        return Status(tuple(IkeState("", "", words) for _ in established),
+        return Status(tuple(IkeState("", "", words, "", remote) for remote in established),
                       kernel_children(self.lab, self.host))
 
     @staticmethod

@@ -52,7 +52,7 @@ class OpenIkedPeer(Peer):
         "chacha20poly1305": "has no ChaCha20-Poly1305 for IKE",
         "auth-ed25519": "has no Ed25519",
         "psk-and-certificate": "authenticates both sides in the same way",
-        "peer-moves": "does MOBIKE as responder only",
+        "mobike": "its Linux port can't give the kernel's SAs another address (PF_KEY: invalid argument)",
         "auth-rsa-pss": "signs with RSA PKCS#1 v1.5",
         "ppk": "has no PPK",
         "redirect": "has no REDIRECT",
@@ -158,8 +158,10 @@ class OpenIkedPeer(Peer):
         self._control("reset", "sa")
 
     def status(self):
-        sas = re.findall(r"iked_sas: \S+ rspi 0x([0-9a-f]+) ispi 0x([0-9a-f]+) .* ESTABLISHED", self._control("show", "sa"))
-        return Status(tuple(IkeState(initiator, responder, frozenset()) for responder, initiator in sas),
+        sas = re.findall(r"iked_sas: \S+ rspi 0x([0-9a-f]+) ispi 0x([0-9a-f]+) (\S+)->([^<\s]+)\S* .*ESTABLISHED",
+                         self._control("show", "sa"))
+        return Status(tuple(IkeState(initiator, responder, frozenset(), local, remote)
+                            for responder, initiator, local, remote in sas),
                       kernel_children(self.lab, self.host))
 
     def log(self):
