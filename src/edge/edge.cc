@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "core/crypto/crypto.h"
+#include "core/sa/weak.h"
 #include "edge/driver_choice.h"
 #include "edge/log.h"
 #include "edge/steering.h"
@@ -167,13 +168,23 @@ void Edge::make_roles() {
         }
         driver_->send_ike(out);
     };
+    addresses_ = std::make_unique<Addresses>(
+        Addresses::Parts{*store_, config_.fleet_keys, random_, tunnels_,
+                         [this](const std::string& account, const IpAddress& address) {
+                             return dataplane_->carries(account, address);
+                         }});
+    const auto lease = [this](ike::AddressesWanted wanted, Addresses::Give give) {
+        addresses_->want(std::move(wanted), std::move(give));
+    };
+    make_crls();
     ike_ = std::make_unique<IkeRole>(
         IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name,
                        [this](const ike::Redirected& away) {
                            if (keeper_) {
                                keeper_->redirected(away);
                            }
-                       }},
+                       },
+                       lease, [this](const std::string& url) { crls_->want(url); }},
         engine_config(config_));
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
@@ -181,6 +192,22 @@ void Edge::make_roles() {
             roamer_ = std::make_unique<Roamer>(loop_, *ike_);
         }
     }
+}
+
+void Edge::make_crls() {
+    const auto fetch = [this](const std::string& url, Crls::Fetched done) {
+        if (fetcher_ == nullptr) {
+            fetcher_ = std::make_unique<net::HttpFetcher>();
+        }
+        fetcher_->fetch(url, {.size_max = crl_size_max}, [this, done](Result<Bytes> body) {
+            loop_.post([done, body = std::move(body)]() mutable { done(std::move(body)); });
+        });
+    };
+    const auto put = [this](sa::CrlRecord record) {
+        const std::string key = sa::crl_key(record.url);
+        facts_->put(key, Epoch(1), std::move(record), [](Written) {});
+    };
+    crls_ = std::make_unique<Crls>(Crls::Parts{random_, tunnels_, fetch, put, net::read_clock});
 }
 
 void Edge::listen_bus() {
@@ -208,6 +235,9 @@ void Edge::keep_up() {
         adopt_own();
     }
     tell_traffic();
+    if (facts_->in_step()) {
+        crls_->look(net::read_clock());
+    }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
     for (ike::Input& input : upkeep_.decide(net::read_clock(), ike_->list(), tunnels_)) {
         ike_->want(std::move(input));
@@ -302,6 +332,9 @@ void Edge::on_record(const sa::Record& record) {
             tunnels_.remove(tunnel->id);
             dataplane_->on_tunnel_deleted(tunnel->id);
         } else {
+            for (const std::string& warning : sa::warnings(*tunnel)) {
+                log::warn("tunnel", warning);
+            }
             tunnels_.put(tunnel->clone());
             dataplane_->on_tunnel(*tunnel);
         }
@@ -314,6 +347,8 @@ void Edge::on_record(const sa::Record& record) {
         }
     } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {
         fleet_.on_record(*edge);
+    } else if (const auto* crl = std::get_if<sa::CrlRecord>(&record)) {
+        crls_->on_record(*crl);
     }
 }
 
@@ -554,6 +589,8 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(ike_->counters().begin(), ike_->counters().end());
         all.insert(facts_->counters().begin(), facts_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
+        all.insert(addresses_->counters().begin(), addresses_->counters().end());
+        all.insert(crls_->counters().begin(), crls_->counters().end());
     }
     return all;
 }

@@ -8,6 +8,7 @@
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
 #include "core/ike/queue.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -191,6 +192,7 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
     record.origin_initiated = session.origin_initiated;
     record.heir_of = session.heir_of;
     record.fragmentation = session.fragmentation == Fragmentation::supported;
+    record.assigned = session.assigned;
     record.nat = session.nat;
     record.mobility = session.mobility;
     record.redirect_supported = session.redirect_supported;
@@ -236,6 +238,7 @@ sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
     copy.suite = child.suite;
     copy.local_ts = child.local_ts;
     copy.remote_ts = child.remote_ts;
+    copy.our_addresses = child.our_addresses;
     copy.sender_rule = child.sender_rule;
     copy.replay_window = child.replay_window;
     copy.negotiated_on = child.negotiated_on;
@@ -262,11 +265,15 @@ IkeSaSummary summary_of(const Session& session) {
     row.state = session.state_name();
     row.local = session.path.local;
     row.remote = session.path.remote;
-    row.suite = session.channel ? crypto::to_string(session.channel->suite()) : "";
+    if (session.channel) {
+        row.suite = crypto::to_string(session.channel->suite());
+        row.weak = sa::weak_words(session.channel->suite());
+    }
     row.we_initiated = session.origin_initiated;
     row.mobike = session.mobility.supported;
     row.peer_addresses = session.mobility.peer_addresses;
     row.origin = session.origin;
+    row.assigned = session.assigned;
     const Established* sa = established(session);
     if (sa == nullptr) {
         return row;
@@ -306,6 +313,7 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     session.mobility = record.mobility;
     session.redirect_supported = record.redirect_supported;
     session.tunnel = record.tunnel;
+    session.assigned = std::move(record.assigned);
     session.window = Window({record.expected_request, record.next_request, record.last_response});
     session.state =
         Established{record.peer_id, children_of(record, adopt.children), record.established_at};

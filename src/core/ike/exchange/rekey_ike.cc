@@ -33,6 +33,7 @@
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -52,12 +53,10 @@ namespace {
 /// what the first ones gave lives on in SK_d.
 std::vector<IkeSuite> suites_for(const sa::TunnelRecord& tunnel, const IkeSuite& present) {
     std::vector<IkeSuite> suites;
-    for (IkeSuite suite : tunnel.ike_suites) {
-        if (crypto::supported(suite)) {
-            const bool first = suite == present;
-            suite.additional = {};
-            suites.insert(first ? suites.begin() : suites.end(), suite);
-        }
+    for (IkeSuite suite : sa::ike_suites_of(tunnel)) {
+        const bool first = suite == present;
+        suite.additional = {};
+        suites.insert(first ? suites.begin() : suites.end(), suite);
     }
     return suites;
 }
@@ -131,6 +130,7 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
     heir->tunnel = old.tunnel;
     heir->origin = old.origin;
     heir->origin_initiated = old.origin_initiated;
+    heir->assigned = old.assigned;
     // RFC 7296 2.18: "SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr)" with the old SA's PRF; then
     // "SK_d, SK_ai, ... are computed from SKEYSEED as specified in Section 2.14, using SPIi, SPIr,
     // Ni, and Nr from the new exchange".
@@ -340,7 +340,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
         return send_refusal(
             session, context, in, {{}, {}, NotifyType::no_proposal_chosen, {}},
             "offered " + describe(offered) +
-                (tunnel != nullptr ? "; the tunnel accepts " + describe(tunnel->ike_suites)
+                (tunnel != nullptr ? "; the tunnel accepts " + describe(sa::ike_suites_of(*tunnel))
                                    : "; the tunnel was removed"));
     }
     const auto* nonce = find_nonce(in.payloads);
