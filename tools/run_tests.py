@@ -82,6 +82,16 @@ def unit_under_asan():
     return ctest("build-asan", "-L", "^unit$")
 
 
+def fuzz():
+    """Each target for half a minute; tools/fuzz --minutes 10 is the long form."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "fuzz.json"
+        done = sh("tools/fuzz", "--seconds", "30", "--json", report)
+        rows = json.loads(report.read_text()) if report.exists() else []
+    passed = sum(row["passed"] for row in rows)
+    return passed, len(rows) - passed or int(done.returncode != 0)
+
+
 # Programs in which threads meet. The edge itself has one thread, on a loop whose fences TSan cannot follow.
 THREADED = ("store_memory", "store_sqlite", "dataplane_user")
 
@@ -138,6 +148,7 @@ GROUPS = {
     "unit": Group("unit tests and vectors, as released", labelled("unit")),
     "asan": Group("the same under ASan and UBSan", unit_under_asan),
     "tsan": Group("the threads under TSan", threads_under_tsan),
+    "fuzz": Group("each fuzz target for 30 s (tools/fuzz --minutes 10 runs them longer)", fuzz, always=False),
     "store": Group("store conformance: memory, SQLite, real nats-servers", labelled("store")),
     "dataplane": Group("driver conformance, in namespaces", labelled("dataplane")),
     "e2e": Group("end to end: real strongSwan, real fleet (E2E=test_fleet.py runs one file)", end_to_end),

@@ -104,7 +104,8 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"mobike", tunnel.mobike},
             {"mobike_check", tunnel.mobike_check},
             {"follow_redirects", tunnel.follow_redirects},
-            {"replay_window", tunnel.replay_window}};
+            {"replay_window", tunnel.replay_window},
+            {"childless", tunnel.childless}};
 }
 
 Json to_json(const edge::ChildRow& row) {
@@ -152,6 +153,7 @@ Json to_json(const ike::IkeSaSummary& sa) {
             {"state", sa.state},
             {"local", sa.local.to_string()},
             {"peer", sa.remote.to_string()},
+            {"peer_id", sa.peer_id},
             {"suite", sa.suite},
             {"weak", sa.weak},
             {"role", sa.we_initiated ? "initiator" : "responder"},

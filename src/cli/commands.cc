@@ -209,10 +209,12 @@ int sa_list(const Common& common) {
                       sa.at("trouble").get<std::string>() + "\n");
             }
         }
-        rows = {{"TUNNEL", "OUR SPI", "PEER", "ROLE", "STATE", "SUITE"}};
+        rows = {{"TUNNEL", "OUR SPI", "PEER", "IDENTITY", "INNER", "ROLE", "STATE", "SUITE"}};
         for (const Json& sa : json.at("ike_sas")) {
-            rows.push_back({sa.at("tunnel"), sa.at("our_spi"), sa.at("peer"), sa.at("role"),
-                            sa.at("state"), suite_of(sa)});
+            const std::string inner = joined(sa.at("virtual_addresses"));
+            rows.push_back({sa.at("tunnel"), sa.at("our_spi"), sa.at("peer"), sa.at("peer_id"),
+                            inner.empty() ? "-" : inner, sa.at("role"), sa.at("state"),
+                            suite_of(sa)});
         }
         print("\nIKE SAs owned by it\n" + render_table(rows));
     });

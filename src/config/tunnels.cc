@@ -149,6 +149,7 @@ TunnelRecord read_tunnel(TableReader& table) {
     tunnel.replay_window =
         static_cast<std::uint16_t>(table.number("replay_window", {0, 32768}, 1024));
     tunnel.initiate = table.flag("initiate", false);
+    tunnel.childless = table.flag("childless", false);
     tunnel.mobike = table.flag("mobike", true);
     tunnel.mobike_check = table.flag("mobike_check", true);
     tunnel.follow_redirects = table.flag("follow_redirects", true);

@@ -11,6 +11,8 @@ namespace {
 
 // Each lost round means that another edge won one.
 constexpr int tries_max = 8;
+// By then this edge has heard of an IKE SA that took the place of the ended one.
+constexpr Duration give_back_after = 5s;
 
 /// Whether another tunnel of the account has the address for itself, without the book.
 bool fixed_elsewhere(const TunnelTable& tunnels, const sa::TunnelId& asking,
@@ -30,6 +32,26 @@ void Addresses::want(ike::AddressesWanted wanted, Give give) {
     const std::string account = wanted.tunnel.account;
     books_[account].wants.push_back({std::move(wanted), std::move(give)});
     next(account);
+}
+
+void Addresses::ended(const std::string& account, const std::vector<IpAddress>& addresses,
+                      Instant now) {
+    const auto book = books_.find(account);
+    if (book == books_.end() || !book->second.known) {
+        return;  // nothing was granted here since the start
+    }
+    auto leases = sa::leases_of(book->second.record, parts_.edge_name, addresses);
+    if (!leases.empty()) {
+        given_back_.push_back({now + give_back_after, account, std::move(leases)});
+    }
+}
+
+void Addresses::look(Instant now) {
+    for (; !given_back_.empty() && given_back_.front().due <= now; given_back_.pop_front()) {
+        const std::string account = given_back_.front().account;
+        books_[account].wants.push_back({{}, nullptr, std::move(given_back_.front().leases)});
+        next(account);
+    }
 }
 
 void Addresses::next(const std::string& account) {
@@ -80,6 +102,7 @@ std::optional<sa::AddressQuestion> Addresses::question(const ike::AddressesWante
                                tunnel->addressing,
                                wanted.families,
                                net::read_clock().wall,
+                               parts_.edge_name,
                                [this, id = wanted.tunnel](const IpAddress& address) {
                                    return fixed_elsewhere(parts_.tunnels, id, address);
                                },
@@ -88,8 +111,25 @@ std::optional<sa::AddressQuestion> Addresses::question(const ike::AddressesWante
                                }};
 }
 
+void Addresses::give_back(const std::string& account) {
+    Book& book = books_.at(account);
+    std::vector<sa::AddressLease> leases = book.wants.front().back;
+    std::erase_if(
+        leases, [&](const sa::AddressLease& lease) { return parts_.used(account, lease.address); });
+    sa::AddressBookRecord changed = book.record;
+    if (sa::give_back(changed, leases, net::read_clock().wall)) {
+        write(account, std::move(changed), {});
+    } else {
+        finish(account, {}, "");
+    }
+}
+
 void Addresses::lease(const std::string& account) {
     const Book& book = books_.at(account);
+    if (book.wants.front().give == nullptr) {
+        give_back(account);
+        return;
+    }
     const auto asked = question(book.wants.front().wanted);
     if (!asked) {
         finish(account, {}, "the tunnel was removed meanwhile");
@@ -119,7 +159,8 @@ void Addresses::write(const std::string& account, sa::AddressBookRecord changed,
             if (answer && answer->won) {
                 book.record = std::move(changed);
                 book.revision = answer->revision;
-                ++counters_["addresses_leased"];
+                ++counters_[book.wants.front().give != nullptr ? "addresses_leased"
+                                                               : "addresses_given_back"];
                 finish(account, std::move(addresses), "");
                 return;
             }
@@ -154,6 +195,10 @@ void Addresses::finish(const std::string& account, std::vector<IpAddress> addres
     const Want want = std::move(book.wants.front());
     book.wants.pop_front();
     book.busy = false;
+    if (want.give == nullptr) {
+        next(account);
+        return;
+    }
     ike::AddressesGiven given{want.wanted.our_spi, want.wanted.tunnel, std::move(addresses), {}};
     if (given.addresses.empty()) {
         given.why = why;

@@ -21,7 +21,8 @@ public:
         const sa::FleetKeys& keys;
         Random& random;
         const TunnelTable& tunnels;
-        /// Whether a living Child SA of the account is for the address.
+        std::string edge_name;
+        /// Whether a living IKE SA of the account has the address.
         std::function<bool(const std::string& account, const IpAddress&)> used;
     };
     explicit Addresses(Parts parts) : parts_(std::move(parts)) {}
@@ -29,13 +30,24 @@ public:
     using Give = std::function<void(ike::AddressesGiven)>;
     /// `give` runs once, now or later.
     void want(ike::AddressesWanted wanted, Give give);
+    /// An IKE SA with these addresses has ended, here or elsewhere. What this edge granted goes
+    /// back, unless the peer is there again by then (it re-authenticates).
+    void ended(const std::string& account, const std::vector<IpAddress>& addresses, Instant now);
+    /// Gives back what is due; call it about once a second.
+    void look(Instant now);
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:
     struct Want {
         ike::AddressesWanted wanted;
         Give give;
+        std::vector<sa::AddressLease> back = {};  // to be given back; then nobody waits
         int tries = 0;
+    };
+    struct GivenBack {
+        Instant due;
+        std::string account;
+        std::vector<sa::AddressLease> leases;
     };
     /// One account's book as last read or written. Its wants are served one after another.
     struct Book {
@@ -49,6 +61,7 @@ private:
     void next(const std::string& account);
     void read(const std::string& account);
     void lease(const std::string& account);
+    void give_back(const std::string& account);
     void write(const std::string& account, sa::AddressBookRecord changed,
                std::vector<IpAddress> addresses);
     void without_store(const std::string& account, const std::string& why);
@@ -59,6 +72,7 @@ private:
 
     Parts parts_;
     std::map<std::string, Book> books_;
+    std::deque<GivenBack> given_back_;  // in order of `due`
     std::map<std::string, std::uint64_t> counters_;
 };
 

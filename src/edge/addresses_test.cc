@@ -32,9 +32,21 @@ protected:
         record.addressing.pool = {*IpPrefix::parse(pool)};
         return record;
     }
-    Addresses::Parts parts(store::Store& store) {
-        return {store, keys_, random_, tunnels_,
-                [](const std::string&, const IpAddress&) { return false; }};
+    Addresses::Parts parts(store::Store& store, const std::string& edge) {
+        return {store,
+                keys_,
+                random_,
+                tunnels_,
+                edge,
+                [this](const std::string&, const IpAddress& address) {
+                    return used_.contains(address); }};
+    }
+    /// The IKE SA with these ended, and the time came to give them back.
+    void end(Addresses& edge, const std::vector<IpAddress>& addresses) {
+        edge.ended("acme", addresses, now_);
+        now_ = now_ + 6s;
+        edge.look(now_);
+        loop_.run_until([] { return false; }, std::chrono::milliseconds(50));
     }
     void want(Addresses& edge, int who, const std::string& name = "road") {
         edge.want({IkeSpi(static_cast<std::uint64_t>(who)),
@@ -57,8 +69,10 @@ protected:
     std::unique_ptr<store::LocalStore> store_ = hub_->connect(loop_.executor());
     std::unique_ptr<store::LocalStore> other_store_ = hub_->connect(loop_.executor());
     TunnelTable tunnels_;
-    Addresses ams_{parts(*store_)};
-    Addresses sin_{parts(*other_store_)};
+    std::set<IpAddress> used_;
+    Instant now_{};
+    Addresses ams_{parts(*store_, "ams")};
+    Addresses sin_{parts(*other_store_, "sin")};
     std::vector<ike::AddressesGiven> given_;
 };
 
@@ -106,11 +120,43 @@ TEST_F(AddressesTest, AnAddressThatATunnelHasForItselfIsNotLeased) {
     EXPECT_THAT(ask(ams_, 2, "small").addresses, IsEmpty());
 }
 
+TEST_F(AddressesTest, AnEndedIkeSaGivesItsAddressBack) {
+    tunnels_.put(tunnel("small", "10.9.1.4/30"));
+    const auto first = ask(ams_, 1, "small").addresses;
+    const auto second = ask(ams_, 2, "small").addresses;
+    EXPECT_THAT(ask(sin_, 3, "small").addresses, IsEmpty());
+    end(sin_, first);
+    EXPECT_THAT(ask(sin_, 3, "small").addresses, IsEmpty()) << "another edge granted it";
+    end(ams_, first);
+    EXPECT_EQ(ask(ams_, 1, "small").addresses, first) << "nobody took it: it is its own again";
+    end(ams_, first);
+    EXPECT_EQ(ask(sin_, 3, "small").addresses, first);
+    EXPECT_EQ(ask(ams_, 2, "small").addresses, second);
+    EXPECT_EQ(ams_.counters().at("addresses_given_back"), 2U);
+}
+
+TEST_F(AddressesTest, WhoIsThereAgainKeepsTheAddress) {
+    tunnels_.put(tunnel("small", "10.9.1.4/31"));
+    const auto mine = ask(ams_, 1, "small").addresses;
+    (void)ask(ams_, 2, "small");
+    used_ = {mine.at(0)};  // re-authenticated: another IKE SA has it
+    end(ams_, mine);
+    EXPECT_THAT(ask(sin_, 3, "small").addresses, IsEmpty());
+    // At another edge, of which this one has not heard yet.
+    used_ = {};
+    ams_.ended("acme", mine, now_);
+    EXPECT_EQ(ask(sin_, 1, "small").addresses, mine);
+    ams_.look(now_ + 6s);
+    loop_.run_until([] { return false; }, std::chrono::milliseconds(50));
+    EXPECT_THAT(ask(sin_, 3, "small").addresses, IsEmpty());
+}
+
 TEST_F(AddressesTest, WithoutTheStoreOnlyAKnownLeaseIsGiven) {
     const auto known = ask(ams_, 1);
     (void)ask(sin_, 2);
     hub_->set_leader(store::Leader::absent);
     EXPECT_EQ(ask(ams_, 1).addresses, known.addresses);
+    EXPECT_THAT(ask(sin_, 1).addresses, IsEmpty()) << "ams may give it back meanwhile";
     const auto refused = ask(ams_, 3);
     EXPECT_THAT(refused.addresses, IsEmpty());
     EXPECT_THAT(refused.why, HasSubstr("while the store is away"));

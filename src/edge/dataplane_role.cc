@@ -208,7 +208,7 @@ void DataplaneRole::expire() {
 
 void DataplaneRole::on_events(std::vector<dataplane::Event> events) {
     for (const dataplane::Event& event : events) {
-        std::visit([this](const auto& one) { on_event(one); }, event);
+        std::visit([this](const auto& one) { this->on_event(one); }, event);
     }
 }
 
@@ -315,13 +315,11 @@ std::vector<ChildRow> DataplaneRole::list() const {
     return rows;
 }
 
-bool DataplaneRole::carries(const std::string& account, const IpAddress& address) const {
-    return std::ranges::any_of(children_, [&](const auto& entry) {
-        const sa::ChildSaRecord& child = entry.second.record;
-        return child.tunnel.account == account &&
-               std::ranges::any_of(child.remote_ts, [&](const wire::ike::TrafficSelector& ts) {
-                   return ts.first == address && ts.last == address;
-               });
+bool DataplaneRole::is_assigned(const std::string& account, const IpAddress& address) const {
+    return std::ranges::any_of(endpoints_, [&](const auto& entry) {
+        const sa::EndpointRecord& peer = entry.second;
+        return peer.account == account && std::find(peer.assigned.begin(), peer.assigned.end(),
+                                                    address) != peer.assigned.end();
     });
 }
 

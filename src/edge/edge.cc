@@ -169,9 +169,9 @@ void Edge::make_roles() {
         driver_->send_ike(out);
     };
     addresses_ = std::make_unique<Addresses>(
-        Addresses::Parts{*store_, config_.fleet_keys, random_, tunnels_,
+        Addresses::Parts{*store_, config_.fleet_keys, random_, tunnels_, config_.name,
                          [this](const std::string& account, const IpAddress& address) {
-                             return dataplane_->carries(account, address);
+                             return dataplane_->is_assigned(account, address);
                          }});
     const auto lease = [this](ike::AddressesWanted wanted, Addresses::Give give) {
         addresses_->want(std::move(wanted), std::move(give));
@@ -235,6 +235,7 @@ void Edge::keep_up() {
         adopt_own();
     }
     tell_traffic();
+    addresses_->look(net::read_clock().instant);
     if (facts_->in_step()) {
         crls_->look(net::read_clock());
     }
@@ -342,7 +343,9 @@ void Edge::on_record(const sa::Record& record) {
         dataplane_->on_child(*child);
     } else if (const auto* endpoint = std::get_if<sa::EndpointRecord>(&record)) {
         dataplane_->on_endpoint(*endpoint);
-        if (!endpoint->ended) {
+        if (endpoint->ended) {
+            addresses_->ended(endpoint->account, endpoint->assigned, net::read_clock().instant);
+        } else {
             ike_->want(ike::PeerMoved{endpoint->ike_spi, endpoint->local, endpoint->remote});
         }
     } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {

@@ -145,8 +145,9 @@ void IkeRole::drain(IkeSpi spi) {
         queue.pop_front();
         if (!pending->send.empty()) {
             counters_["ike_datagrams_out"] += pending->send.size();
+            const Now now = net::read_clock();
             for (const ike::Datagram& datagram : pending->send) {
-                live_trace_.sent(net::read_clock(), datagram);
+                live_trace_.sent(now, datagram);
             }
             parts_.send(std::move(pending->send));
         }

@@ -72,22 +72,6 @@ bool has_keys(const ike::IkeKeys& keys, const Event& event) {
            same(keys.pr, "SK_pr");
 }
 
-/// KEYMAT with additional key exchanges: prf+(SK_d, SK(0) | Ni | Nr | SK(1) | ... SK(n)) (RFC 9370
-/// 2.2.4). keys.h knows the form without them.
-ike::ChildKeyPair derive_with_additional(crypto::PrfId prf, const crypto::CipherSuite& suite,
-                                         ByteView sk_d, ByteView seed) {
-    const std::size_t encr = crypto::encr_key_size(suite);
-    const std::size_t integ = crypto::integ_key_size(suite);
-    const Secret keymat = crypto::prf_plus(prf, sk_d, seed, 2 * (encr + integ));
-    Reader rest(keymat.reveal());
-    ike::ChildKeyPair keys;
-    keys.initiator_to_responder.encr = Secret::copy_of(*rest.take(encr));
-    keys.initiator_to_responder.integ = Secret::copy_of(*rest.take(integ));
-    keys.responder_to_initiator.encr = Secret::copy_of(*rest.take(encr));
-    keys.responder_to_initiator.integ = Secret::copy_of(*rest.take(integ));
-    return keys;
-}
-
 }  // namespace
 
 crypto::CipherSuite cipher_of(const Event& event) {
@@ -162,14 +146,11 @@ std::optional<Secret> Session::seed_of(const Event& event, const IkeSa* old_sa) 
         const auto prf = static_cast<crypto::PrfId>(event.number("prf"));
         return ike::skeyseed(prf, {ni, nr}, shared);
     }
-    if (kind == "rekey" && !additional.empty()) {
-        // RFC 9370 2.2.4: SKEYSEED = prf(SK_d, SK(0) | Ni | Nr | SK(1) | ... SK(n))
-        return crypto::prf(old_sa->suite.prf, old_sa->keys.d.reveal(),
-                           {shared, ni, nr, additional});
-    }
-    // RFC 9370 2.2.2: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), the form of a rekeying.
-    if ((kind == "rekey" || kind == "inter") && additional.empty()) {
-        return ike::skeyseed_rekey(old_sa->suite.prf, old_sa->keys.d.reveal(), {ni, nr}, shared);
+    // RFC 9370 2.2.2: SKEYSEED(n) = prf(SK_d(n-1), SK(n) | Ni | Nr), the form of a rekeying; 2.2.4:
+    // only a rekeying has all of several secrets at once.
+    if (kind == "rekey" || (kind == "inter" && additional.empty())) {
+        return ike::skeyseed_rekey(old_sa->suite.prf, old_sa->keys.d.reveal(), {ni, nr}, shared,
+                                   additional);
     }
     return std::nullopt;
 }
@@ -259,10 +240,8 @@ void Session::derive_child(const Event& event) {
     const Bytes shared = event.hex("shared_secret");
     const Bytes additional = event.hex("additional_shared_secrets");
     const ByteView sk_d = sa->keys.d.reveal();
-    install(event, additional.empty()
-                       ? ike::derive_child_keys(sa->suite.prf, suite, sk_d, {ni, nr}, shared)
-                       : derive_with_additional(sa->suite.prf, suite, sk_d,
-                                                concat({shared, ni, nr, additional})));
+    install(event,
+            ike::derive_child_keys(sa->suite.prf, suite, sk_d, {ni, nr}, shared, additional));
 }
 
 void Session::install(const Event& event, const ike::ChildKeyPair& keys) {

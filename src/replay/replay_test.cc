@@ -90,7 +90,7 @@ INSTANTIATE_TEST_SUITE_P(Replay, Bites,
                          testing::Values("classic-modp2048-aes256cbc-sha256-psk",
                                          "classic-chacha20poly1305-psk", "cert-ed25519",
                                          "pq-x25519-mlkem768-psk-frag576", "ppk-rfc8784",
-                                         "rekey-classic-x25519-pfs"),
+                                         "rekey-classic-x25519-pfs", "pq-rekey-child-and-ike"),
                          [](const auto& test) {
                              std::string label = test.param;
                              std::replace(label.begin(), label.end(), '-', '_');

@@ -5,10 +5,11 @@ URL, many Child SAs."""
 import re
 import unittest
 
-from anylab.fleet import tunnel_toml
+from anylab.fleet import Peer, tunnel_toml
 from anylab.lab import wait_for
 from anylab.pki import Pki
 from anylab.strongswan import StrongSwan
+from anylab.topology import ANYCAST
 from common import INNER, PSK, FleetTest
 
 OUR_ID = "anycast.example"
@@ -124,6 +125,59 @@ class Site(FleetTest):
             self.assertNotIn("completed successfully", self.connect("cust1", "cust1.example", **options))
             wait_for(f"the revocation in the log of {name}", lambda e=edge, b=before: "is revoked by the CRL of" in e.log()[b:], 10)
         self.net.route("cust1", "ams")
+
+
+class OurConnectors(FleetTest):
+    """`anyswan peer` asks our edges for addresses of both families out of one pool."""
+
+    @classmethod
+    def set_up_fleet(cls):
+        for number, edge in ((1, "ams"), (2, "sin")):
+            cls.net.add_customer(f"cust{number}", number, edge, [])
+        cls.apply(tunnel_toml("acme/branches", local_id=OUR_ID, remote_id="*.branch.example", psk=PSK,
+                              local_prefixes=["10.0.0.0/8", "fd00::/8"], remote_prefixes=[],
+                              more='virtual_pool = ["10.9.0.0/28", "fd00:9::/112"]\n'
+                                   'virtual_dns = ["10.0.0.53", "fd00::53"]'))
+        cls.wait_tunnels(1)
+
+    def start_peer(self, host):
+        tunnel = tunnel_toml("acme/branch", local_id=f"{host}.branch.example", remote_id=OUR_ID, psk=PSK, local_prefixes=[],
+                             remote_prefixes=["10.0.0.0/8", "fd00::/8"], more='request_address = ["ipv4", "ipv6"]')
+        peer = Peer(self.net.lab, host, self.net.customers[host]["address"], ANYCAST, tunnel)
+        peer.start()
+        self.addCleanup(peer.stop)
+        wait_for(f"{host} to have a child SA", lambda: [sa for sa in peer.child_sas() if sa["state"] == "applied"])
+        return peer
+
+    @staticmethod
+    def ike_sa(daemon, peer_id=None):
+        rows = [sa for sa in daemon.ask("sas")["ike_sas"] if sa["state"] == "established"]
+        return next((sa for sa in rows if peer_id in (None, sa["peer_id"])), None)
+
+    def test_addresses_of_both_families_stay_through_rekeys_and_return(self):
+        peers = {host: self.start_peer(host) for host in ("cust1", "cust2")}
+        addresses = {}
+        for (host, peer), edge in zip(peers.items(), ("ams", "sin")):
+            sa = self.ike_sa(peer)
+            addresses[host] = sa["virtual_addresses"]
+            self.assertRegex(" ".join(addresses[host]), r"^10\.9\.0\.\d+ fd00:9::[0-9a-f]+$")
+            self.assertEqual(sa["dns"], ["10.0.0.53", "fd00::53"])
+            self.assertEqual(self.ike_sa(self.net.edges[edge], f"{host}.branch.example")["virtual_addresses"], addresses[host])
+            self.assertIn(", ".join(addresses[host]), self.net.edges[edge].cli("sa", "list"))
+        self.assertFalse(set(addresses["cust1"]) & set(addresses["cust2"]), addresses)
+        for one, other in zip(addresses["cust1"], addresses["cust2"]):
+            self.assert_ping("cust1", one, other)
+            self.assert_ping("cust2", other, one)
+        before = self.ike_sa(peers["cust1"])["our_spi"]
+        peers["cust1"].cli("sa", "rekey", before)
+        wait_for("another IKE SA", lambda: (self.ike_sa(peers["cust1"]) or {}).get("our_spi") not in (None, before))
+        self.assertEqual(self.ike_sa(peers["cust1"])["virtual_addresses"], addresses["cust1"])
+        # Again, at another edge: a new IKE SA, the same addresses.
+        peers["cust1"].stop()
+        self.net.route("cust1", "sin")
+        again = self.start_peer("cust1")
+        self.assertEqual(self.ike_sa(again)["virtual_addresses"], addresses["cust1"])
+        self.assert_ping("cust1", addresses["cust1"][0], addresses["cust2"][0])
 
 
 class BehindOneNat(FleetTest):

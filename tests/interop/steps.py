@@ -226,9 +226,14 @@ def nat_rebinds(cell):
 
 
 def childless(cell):
-    """An IKE SA alone, then a Child SA under it."""
-    if cell.role == "responder":
-        cell.peer.initiate_ike()
+    """An IKE SA alone, then a Child SA under it. As initiator we ask for that at once."""
+    if cell.role == "initiator":
+        wait_for("an IKE SA and a Child SA at both sides", lambda: cell.us.status().children and
+                 cell.peer.status().children, 15)
+        if "childless (RFC 6023)" not in cell.us.log():
+            raise LabError("the Child SA came with IKE_AUTH")
+        return
+    cell.peer.initiate_ike()
     wait_for("an IKE SA at both sides", lambda: cell.us.status().ike and cell.peer.status().ike, 15)
     if cell.us.status().children:
         raise LabError("a Child SA came with it")

@@ -60,6 +60,12 @@ bool is_aes_key(std::uint16_t bits) {
     return bits == 128 || bits == 192 || bits == 256;
 }
 
+bool supported_once_each(const std::vector<KeMethod>& methods) {
+    return std::all_of(methods.begin(), methods.end(), [&methods](KeMethod method) {
+        return supported(method) && std::count(methods.begin(), methods.end(), method) == 1;
+    });
+}
+
 }  // namespace
 
 bool is_aead(EncrId encr) {
@@ -86,13 +92,14 @@ bool supported(PrfId prf) {
 }
 
 bool supported(const IkeSuite& suite) {
-    const std::vector<KeMethod> additional = additional_of(suite.additional);
-    const auto usable = [&additional](KeMethod method) {
-        return supported(method) && std::count(additional.begin(), additional.end(), method) == 1;
-    };
     // Identities and keys travel inside: an IKE SA without encryption is none.
     return suite.cipher.encr != EncrId::null && supported(suite.cipher) && supported(suite.prf) &&
-           supported(suite.ke) && std::all_of(additional.begin(), additional.end(), usable);
+           supported(suite.ke) && supported_once_each(additional_of(suite.additional));
+}
+
+bool supported(const EspSuite& suite) {
+    return supported(suite.cipher) && (suite.ke == KeMethod::none || supported(suite.ke)) &&
+           supported_once_each(additional_of(suite.additional));
 }
 
 std::vector<KeMethod> additional_of(const AdditionalKe& additional) {

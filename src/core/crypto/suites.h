@@ -59,6 +59,7 @@ struct EspSuite {
 [[nodiscard]] bool supported(KeMethod method);
 /// All of it: also that no additional method comes twice, which RFC 9370 2.2.1 forbids.
 [[nodiscard]] bool supported(const IkeSuite& suite);
+[[nodiscard]] bool supported(const EspSuite& suite);
 /// The methods to be run after the first, in order.
 [[nodiscard]] std::vector<KeMethod> additional_of(const AdditionalKe& additional);
 

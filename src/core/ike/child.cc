@@ -36,7 +36,10 @@ std::vector<EspSuite> acceptable(const sa::TunnelRecord& tunnel, ChildStage stag
             continue;
         }
         for (const crypto::IkeSuite& ike : sa::ike_suites_of(tunnel)) {
-            suites.push_back({suites[i].cipher, suites[i].sn, ike.ke});
+            suites.push_back({suites[i].cipher, suites[i].sn, ike.ke, ike.additional});
+            if (ike.additional != crypto::AdditionalKe{}) {
+                suites.push_back({suites[i].cipher, suites[i].sn, ike.ke});
+            }
         }
     }
     return suites;
@@ -66,10 +69,13 @@ std::vector<Payload> ts_payloads(std::vector<TrafficSelector> ts_i,
 
 std::vector<EspSuite> child_suites(const sa::TunnelRecord& tunnel, ChildStage stage) {
     std::vector<EspSuite> suites;
-    for (const EspSuite& suite : sa::esp_suites_of(tunnel)) {
-        const bool pfs = stage == ChildStage::later && suite.ke != crypto::KeMethod::none;
-        if (!pfs || crypto::supported(suite.ke)) {
-            suites.push_back({suite.cipher, suite.sn, pfs ? suite.ke : crypto::KeMethod::none});
+    for (const EspSuite& configured : sa::esp_suites_of(tunnel)) {
+        EspSuite suite{configured.cipher, configured.sn};
+        if (stage == ChildStage::later) {
+            suite = configured;
+        }
+        if (crypto::supported(suite)) {
+            suites.push_back(suite);
         }
     }
     return suites;
@@ -85,6 +91,13 @@ std::optional<ChildPayloads> ChildPayloads::of(const std::vector<Payload>& paylo
         return std::nullopt;
     }
     return found;
+}
+
+bool ChildPayloads::any_in(const std::vector<Payload>& payloads) {
+    using wire::ike::Message;
+    return Message::find_in<SecurityAssociation>(payloads) != nullptr ||
+           Message::find_in<TsInitiator>(payloads) != nullptr ||
+           Message::find_in<TsResponder>(payloads) != nullptr;
 }
 
 std::vector<Payload> offer_child(const Session& session, const sa::TunnelRecord& tunnel,
@@ -172,7 +185,7 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
     const Channel& channel = *session.channel;
     ChildKeyPair keys =
         derive_child_keys(channel.suite().prf, agreement.suite.cipher, channel.keys().d.reveal(),
-                          maker.nonces, maker.shared_secret);
+                          maker.nonces, maker.shared_secret, maker.additional);
     sa::ChildSaRecord child;
     child.inbound_spi = agreement.inbound_spi;
     child.outbound_spi = agreement.outbound_spi;

@@ -19,16 +19,11 @@ struct ChildPayloads {
     const wire::ike::KeyExchange* ke = nullptr;
     /// Nothing if SA, TSi or TSr is missing.
     static std::optional<ChildPayloads> of(const std::vector<wire::ike::Payload>& payloads);
+    /// Whether SA, TSi or TSr is there at all.
+    static bool any_in(const std::vector<wire::ike::Payload>& payloads);
 };
 
-/// What both sides agreed on; `local_ts`, `remote_ts` from our point of view.
-struct ChildAgreement {
-    crypto::EspSuite suite;
-    EspSpi inbound_spi;
-    EspSpi outbound_spi;
-    std::vector<wire::ike::TrafficSelector> local_ts;
-    std::vector<wire::ike::TrafficSelector> remote_ts;
-};
+using sa::ChildAgreement;
 
 /// Why a Child SA isn't made: the notify for the peer, the words for the operator.
 struct ChildRefusal {
@@ -61,11 +56,13 @@ struct AcceptedChild {
     const ChildPayloads& offer, ChildStage stage = ChildStage::first);
 
 /// What goes into the ChildSa fact besides the agreement: `nonces` of the exchange that made it,
-/// which `we_began` or the peer; with PFS `shared_secret`; the Child SA that it replaces.
+/// which `we_began` or the peer; with PFS `shared_secret` and those of additional key exchanges;
+/// the Child SA that it replaces.
 struct ChildMaker {
     NoncePair nonces;
     bool we_began = false;
     ByteView shared_secret = {};
+    ByteView additional = {};
     EspSpi replaces = {};
 };
 /// With keys.

@@ -176,6 +176,15 @@ bool requested(const sa::Addressing& plan, IpFamily family) {
     return std::find(plan.request.begin(), plan.request.end(), family) != plan.request.end();
 }
 
+/// Neither unspecified, loopback, multicast nor broadcast: it may be an interface's.
+bool is_of_a_host(const IpAddress& address) {
+    static const std::array others{*IpPrefix::parse("0.0.0.0/8"), *IpPrefix::parse("127.0.0.0/8"),
+                                   *IpPrefix::parse("224.0.0.0/3"), *IpPrefix::parse("::/127"),
+                                   *IpPrefix::parse("ff00::/8")};
+    return std::none_of(others.begin(), others.end(),
+                        [&address](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
 /// An address attribute's value; nothing if it isn't one.
 std::optional<IpAddress> address_in(const ConfigurationAttribute& attribute, IpFamily family) {
     const std::size_t size = family == IpFamily::v4 ? ip4_size : ip6_size;
@@ -185,14 +194,22 @@ std::optional<IpAddress> address_in(const ConfigurationAttribute& attribute, IpF
         return std::nullopt;
     }
     const auto address = IpAddress::from_bytes(ByteView(attribute.value).first(size));
-    return address && !address->is_unspecified() ? address : std::nullopt;
+    return address && is_of_a_host(*address) ? address : std::nullopt;
+}
+
+bool has(const sa::Assigned& assigned, IpFamily family) {
+    return std::any_of(assigned.addresses.begin(), assigned.addresses.end(),
+                       [family](const IpAddress& one) { return one.family() == family; });
+}
+
+TrafficSelector selector_of(const IpAddress& address) {
+    return TrafficSelector::from_prefix({address, static_cast<std::uint8_t>(address.bit_length())});
 }
 
 std::vector<TrafficSelector> with_addresses(std::vector<TrafficSelector> selectors,
                                             const std::vector<IpAddress>& addresses) {
     for (const IpAddress& address : addresses) {
-        const TrafficSelector one = TrafficSelector::from_prefix(
-            {address, static_cast<std::uint8_t>(address.bit_length())});
+        const TrafficSelector one = selector_of(address);
         if (!within({one}, selectors)) {
             selectors.push_back(one);
         }
@@ -296,7 +313,7 @@ Expected<sa::Assigned, std::string> take_reply(const sa::TunnelRecord& tunnel,
              reply != nullptr ? reply->attributes : std::vector<ConfigurationAttribute>{}) {
             const auto address = address_in(attribute, family);
             const auto type = static_cast<Attribute>(attribute.type);
-            if (address && type == address_attribute(family)) {
+            if (address && type == address_attribute(family) && !has(assigned, family)) {
                 assigned.addresses.push_back(*address);
             } else if (address && type == dns_attribute(family) &&
                        assigned.dns.size() < taken_dns_max) {
@@ -312,6 +329,14 @@ Expected<sa::Assigned, std::string> take_reply(const sa::TunnelRecord& tunnel,
                         "configure a pool there, or take request_address away")};
     }
     return assigned;
+}
+
+bool carried_by(const std::vector<TrafficSelector>& local, const sa::Assigned& assigned) {
+    return assigned.addresses.empty() ||
+           std::any_of(assigned.addresses.begin(), assigned.addresses.end(),
+                       [&local](const IpAddress& address) {
+                           return within({selector_of(address)}, local);
+                       });
 }
 
 std::vector<TrafficSelector> local_selectors(const Session& session,

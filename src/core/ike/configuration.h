@@ -38,6 +38,10 @@ void append_request(std::vector<wire::ike::Payload>& payloads, const sa::TunnelR
 [[nodiscard]] Expected<sa::Assigned, std::string> take_reply(
     const sa::TunnelRecord& tunnel, const std::vector<wire::ike::Payload>& payloads);
 
+/// Whether our side of a Child SA has one of the addresses we were given, if we were given any.
+[[nodiscard]] bool carried_by(const std::vector<wire::ike::TrafficSelector>& local,
+                              const sa::Assigned& assigned);
+
 // Both.
 
 /// What the Child SAs of an IKE SA may carry. Of a tunnel that asks for addresses and has none yet,

@@ -263,6 +263,7 @@ struct IkeSaSummary {
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;
     sa::Assigned assigned;  // to its initiator
+    std::string peer_id;    // as it was authenticated
 };
 
 class Engine {

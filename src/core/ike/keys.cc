@@ -50,8 +50,9 @@ Secret skeyseed(crypto::PrfId prf, NoncePair nonces, ByteView shared_secret) {
 }
 
 Secret skeyseed_rekey(crypto::PrfId old_prf, ByteView old_sk_d, NoncePair nonces,
-                      ByteView shared_secret) {
-    return crypto::prf(old_prf, old_sk_d, {shared_secret, nonces.initiator, nonces.responder});
+                      ByteView shared_secret, ByteView additional) {
+    return crypto::prf(old_prf, old_sk_d,
+                       {shared_secret, nonces.initiator, nonces.responder, additional});
 }
 
 IkeKeys derive_ike_keys(const crypto::IkeSuite& suite, ByteView skeyseed, NoncePair nonces,
@@ -74,10 +75,10 @@ IkeKeys derive_ike_keys(const crypto::IkeSuite& suite, ByteView skeyseed, NonceP
 }
 
 ChildKeyPair derive_child_keys(crypto::PrfId prf, const crypto::CipherSuite& suite, ByteView sk_d,
-                               NoncePair nonces, ByteView shared_secret) {
+                               NoncePair nonces, ByteView shared_secret, ByteView additional) {
     const std::size_t encr_key = crypto::encr_key_size(suite);
     const std::size_t integ_key = crypto::integ_key_size(suite);
-    const Secret seed(concat({shared_secret, nonces.initiator, nonces.responder}));
+    const Secret seed(concat({shared_secret, nonces.initiator, nonces.responder, additional}));
     const Secret keymat = crypto::prf_plus(prf, sk_d, seed.reveal(), 2 * (encr_key + integ_key));
     // RFC 7296 2.17: "All keys for SAs carrying data from the initiator to the responder are taken
     // before SAs going from the responder to the initiator"; "the encryption key (if any) MUST be

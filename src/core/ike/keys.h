@@ -46,9 +46,10 @@ struct SpiPair {
 /// SKEYSEED = prf(Ni | Nr, g^ir)
 [[nodiscard]] Secret skeyseed(crypto::PrfId prf, NoncePair nonces, ByteView shared_secret);
 /// SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old SA's PRF (RFC 7296 2.18); of the
-/// same form are those of additional key exchanges before IKE_AUTH (RFC 9370 2.2.2).
+/// same form are those of additional key exchanges before IKE_AUTH (RFC 9370 2.2.2). `additional`:
+/// SK(1) | ... SK(n) of those after CREATE_CHILD_SA, which come last (RFC 9370 2.2.4).
 [[nodiscard]] Secret skeyseed_rekey(crypto::PrfId old_prf, ByteView old_sk_d, NoncePair nonces,
-                                    ByteView shared_secret);
+                                    ByteView shared_secret, ByteView additional = {});
 /// {SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr} = prf+ (SKEYSEED, Ni | Nr | SPIi | SPIr)
 [[nodiscard]] IkeKeys derive_ike_keys(const crypto::IkeSuite& suite, ByteView skeyseed,
                                       NoncePair nonces, SpiPair spis);
@@ -59,10 +60,11 @@ struct ChildKeyPair {
     sa::ChildKeys initiator_to_responder;
     sa::ChildKeys responder_to_initiator;
 };
-/// KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr) (RFC 7296 2.17); `shared_secret` empty without PFS.
+/// KEYMAT = prf+(SK_d, [g^ir (new)] | Ni | Nr [| SK(1) | ... SK(n)]) (RFC 7296 2.17, RFC 9370
+/// 2.2.4); `shared_secret` empty without PFS.
 [[nodiscard]] ChildKeyPair derive_child_keys(crypto::PrfId prf, const crypto::CipherSuite& suite,
                                              ByteView sk_d, NoncePair nonces,
-                                             ByteView shared_secret);
+                                             ByteView shared_secret, ByteView additional = {});
 
 /// What one side's AUTH covers.
 struct AuthInput {

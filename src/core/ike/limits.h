@@ -52,6 +52,11 @@ inline constexpr unsigned update_tries_max = 4;
 inline constexpr Duration update_retry_pause = 2s;
 /// Until a rekey that the peer refused is tried again.
 inline constexpr Duration refused_pause = 60s;
+/// How long the peer may take for its next IKE_FOLLOWUP_KE. RFC 9370 2.2.4: "In general, 5-20
+/// seconds of waiting time should be appropriate in most cases."
+inline constexpr Duration followup_timeout = 20s;
+/// SAs of the peer that wait for one, at once; more are put off (TEMPORARY_FAILURE).
+inline constexpr std::size_t awaited_max = 4;
 /// How long a wish waits while it isn't known which of two new IKE SAs has the Child SAs.
 inline constexpr Duration undecided_pause = 1s;
 /// How long a replaced IKE SA waits for the peer's DELETE before we send one.

@@ -84,6 +84,7 @@ std::vector<Demand> demands_of(const crypto::EspSuite& suite, ChildKe ke) {
         // RFC 7296 3.3.3: the key exchange is an optional type of ESP; absence means NONE.
         demands.push_back(
             {TransformType::ke, number(suite.ke), 0, suite.ke == crypto::KeMethod::none});
+        demand_additional(suite.additional, demands);
     }
     return demands;
 }

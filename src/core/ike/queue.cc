@@ -119,8 +119,7 @@ void go_on(Session& session, Context& context, std::vector<Write> writes, Persis
             break;
         }
         if (!urgent(wish->task) && rekey_ike::undecided(session, context)) {
-            wish->not_before = context.now.instant + undecided_pause;
-            enqueue(session, std::move(*wish));
+            wait_a_moment(session, context, std::move(*wish));
             continue;
         }
         if (start(session, context, *wish, writes) == Started::yes) {
@@ -148,6 +147,9 @@ void on_answer(Session& session, Context& context, const Inbound& in) {
         std::visit([&](auto& answered) { tasks::finish(session, context, in, answered, writes); },
                    *asked);
     }
+    if (session.window.outstanding()) {
+        return;  // gone on already: its next IKE_FOLLOWUP_KE
+    }
     // The claim must forget the request: a successor that sent it again much later might get no
     // answer, since "responders are allowed to forget the response after a timeout of several
     // minutes" (RFC 7296 2.1), and would take the peer for dead.
@@ -167,14 +169,20 @@ std::optional<Instant> next_wish(const Session& session) {
 
 void put_off(Session& session, Context& context, Wish wish) {
     if (wish.tries >= put_off_max) {
-        report(context, session, EventKind::peer_refused,
-               "TEMPORARY_FAILURE by the peer for minutes; our views of this IKE SA differ, so it "
-               "ends");
+        report(
+            context, session, EventKind::peer_refused,
+            "TEMPORARY_FAILURE or STATE_NOT_FOUND by the peer for minutes; our views of this IKE "
+            "SA differ, so it ends");
         return wish_next(session, task::DeleteIke{});
     }
     const Duration wait = std::min(put_off_first * (1U << wish.tries), put_off_longest);
     ++wish.tries;
     wish.not_before = context.now.instant + jittered(context.random, wait);
+    enqueue(session, std::move(wish));
+}
+
+void wait_a_moment(Session& session, Context& context, Wish wish) {
+    wish.not_before = context.now.instant + undecided_pause;
     enqueue(session, std::move(wish));
 }
 

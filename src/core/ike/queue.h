@@ -30,6 +30,8 @@ void on_answer(Session& session, Context& context, const Inbound& in);
 /// after several minutes, it SHOULD conclude that the state information is out of sync and close
 /// the IKE SA."
 void put_off(Session& session, Context& context, Wish wish);
+/// The peer is about to do something that may make it moot.
+void wait_a_moment(Session& session, Context& context, Wish wish);
 /// The peer refused it for good reason; conditions may change: once more in a while.
 void refused(Session& session, Context& context, Wish wish);
 

@@ -175,7 +175,8 @@ TEST_F(InitRequest, UnknownPayloadsAndNotifiesAreIgnored) {
     const Outputs out = send(message);
     EXPECT_EQ(world.fleet.state(), "half_open");
     const Message answer = *Message::parse(out.actions.at(0).send.at(0).bytes);
-    EXPECT_EQ(answer.payloads.size(), 6U) << "SA, KE, Nonce, NAT detection twice, fragmentation";
+    EXPECT_EQ(answer.payloads.size(), 7U)
+        << "SA, KE, Nonce, NAT detection twice, fragmentation, childless";
 }
 
 TEST_F(InitRequest, NoProposal) {

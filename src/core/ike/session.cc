@@ -126,6 +126,11 @@ void dispatch_request(Session& session, Context& context, const Inbound& in) {
                 return create_child::on_request(session, context, in);
             }
             break;
+        case ExchangeType::ike_followup_ke:
+            if (established) {
+                return followup_ke::on_request(session, context, in);
+            }
+            break;
         default:
             break;
     }

@@ -4,6 +4,7 @@
 
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/limits.h"
+#include "core/ike/pending.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -48,7 +49,7 @@ void on_timer(Session& session, Context& context) {
         if (sa->successor != IkeSpi{} && sa->retire_at <= now) {
             wish_next(session, task::DeleteIke{});
         }
-        go_on(session, context, {}, Persist::nothing);
+        go_on(session, context, {}, forget_late(session, context));
     }
     const auto& outstanding = session.window.outstanding();
     if (session.is<Ended>() || !outstanding || outstanding->due > now) {
@@ -97,9 +98,15 @@ std::optional<Instant> deadline(const Session& session) {
     }
     const auto& outstanding = session.window.outstanding();
     std::optional<Instant> due = outstanding ? std::optional(outstanding->due) : next_wish(session);
+    const auto also = [&due](Instant other) { due = due ? std::min(*due, other) : other; };
     const auto* sa = std::get_if<Established>(&session.state);
     if (sa != nullptr && sa->successor != IkeSpi{} && !wanted(session, task::DeleteIke{})) {
-        due = due ? std::min(*due, sa->retire_at) : sa->retire_at;
+        also(sa->retire_at);
+    }
+    if (sa != nullptr) {
+        for (const Awaited& awaited : sa->awaited) {
+            also(awaited.expires);
+        }
     }
     return due;
 }

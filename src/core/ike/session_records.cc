@@ -2,11 +2,13 @@
 // Session to records and back.
 #include "core/ike/session_records.h"
 
+#include "core/ike/auth/identity.h"
 #include "core/ike/child.h"
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
+#include "core/ike/pending.h"
 #include "core/ike/queue.h"
 #include "core/sa/weak.h"
 
@@ -95,6 +97,35 @@ std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
     return create;
 }
 
+/// Our IKE_FOLLOWUP_KE in flight, likewise.
+std::optional<InFlight> resume_followup(const sa::RequestInFlight& request,
+                                        const std::vector<Payload>& payloads) {
+    const auto* ke = wire::ike::Message::find_in<wire::ike::KeyExchange>(payloads);
+    if (!request.pending || !can_go_on(*request.pending) || ke == nullptr ||
+        ke->method != methods_left(*request.pending).front()) {
+        return std::nullopt;
+    }
+    in_flight::Offer ours = remake_offer(request.seed.clone(), ke->method);
+    if (!equal(ours.key_exchange->public_value(), ke->data)) {
+        return std::nullopt;
+    }
+    sa::PendingSa pending = request.pending->clone();
+    if (const auto* ike = std::get_if<sa::IkeAgreement>(&pending.agreement)) {
+        const IkeSpi our_spi = ike->our_spi;
+        return in_flight::RekeyIke{
+            {task::RekeyIke{}}, our_spi, std::move(ours), rival_of(request), std::move(pending)};
+    }
+    const EspSpi inbound = std::get<sa::ChildAgreement>(pending.agreement).inbound_spi;
+    in_flight::CreateChild create{
+        {task::NewChild{}}, pending.replaces, inbound, std::move(ours), rival_of(request)};
+    if (create.replaces != EspSpi{}) {
+        create.wish.task = task::RekeyChild{create.replaces};
+    }
+    create.gone = request.gone;
+    create.pending = std::move(pending);
+    return create;
+}
+
 /// What an INFORMATIONAL of ours in flight is about; nothing: the end of the IKE SA.
 std::optional<InFlight> resume_informational(const std::vector<Payload>& payloads) {
     if (const auto* away = find_notify(payloads, wire::ike::NotifyType::redirect)) {
@@ -135,6 +166,8 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
     Established& sa = session.in<Established>();
     if (view->header.exchange == wire::ike::ExchangeType::create_child_sa) {
         sa.asked = resume_create(request, chain->payloads);
+    } else if (view->header.exchange == wire::ike::ExchangeType::ike_followup_ke) {
+        sa.asked = resume_followup(request, chain->payloads);
     } else if (auto mobile = mobike::resume(request, chain->payloads)) {
         sa.asked = std::move(mobile);
     } else if (auto asked = resume_informational(chain->payloads)) {
@@ -148,12 +181,14 @@ void resume_request(Session& session, const sa::RequestInFlight& request,
 /// The request in flight for the claim, with what an adopter needs to understand its answer.
 sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Established& sa) {
     sa::RequestInFlight request{outstanding.id, outstanding.datagrams};
-    const auto put = [&request](const in_flight::Offer& ours,
-                                const std::optional<in_flight::Rival>& rival) {
-        request.seed = ours.seed.clone();
-        if (rival) {
-            request.rival = rival->spi;
-            request.rival_nonce = rival->lowest_nonce;
+    const auto put = [&request](const auto& asked) {
+        request.seed = asked.ours.seed.clone();
+        if (asked.rival) {
+            request.rival = asked.rival->spi;
+            request.rival_nonce = asked.rival->lowest_nonce;
+        }
+        if (asked.pending) {
+            request.pending = asked.pending->clone();
         }
     };
     if (!sa.asked) {
@@ -161,9 +196,9 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
     }
     if (const auto* create = std::get_if<in_flight::CreateChild>(&*sa.asked)) {
         request.gone = create->gone;
-        put(create->ours, create->rival);
+        put(*create);
     } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
-        put(rekey->ours, rekey->rival);
+        put(*rekey);
     } else if (const auto* update = std::get_if<in_flight::UpdateAddresses>(&*sa.asked)) {
         request.path = {update->path.local, update->path.remote};
     } else if (const auto* check = std::get_if<in_flight::CheckPath>(&*sa.asked)) {
@@ -216,6 +251,9 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
         if (const auto& request = session.window.outstanding()) {
             record.request = request_of(*request, *sa);
         }
+        for (const Awaited& awaited : sa->awaited) {
+            record.pending.push_back(awaited.pending.clone());
+        }
     } else {
         check(session.is<Ended>(), "a claim is of an authenticated IKE SA");
         record.ended = true;
@@ -224,9 +262,14 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
 }
 
 sa::EndpointRecord endpoint_of(const Session& session) {
-    return {session.origin,      session.path.local,
-            session.path.remote, session.nat.udp_encapsulation,
-            session.is<Ended>(), session.nat.we_are_behind};
+    sa::EndpointRecord record{session.origin,      session.path.local,
+                              session.path.remote, session.nat.udp_encapsulation,
+                              session.is<Ended>(), session.nat.we_are_behind};
+    if (!session.origin_initiated && !session.assigned.addresses.empty()) {
+        record.account = session.tunnel->account;
+        record.assigned = session.assigned.addresses;
+    }
+    return record;
 }
 
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
@@ -278,11 +321,13 @@ IkeSaSummary summary_of(const Session& session) {
     if (sa == nullptr) {
         return row;
     }
+    row.peer_id = auth::text_of(sa->peer_id);
     row.established_at = sa->since;
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||
-                   wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{});
+                   wanted(session, task::RekeyIke{}) || wanted(session, task::DeleteIke{}) ||
+                   peer_rekeys_ike(*sa);
     if (session.is<Established>() && sa->successor != IkeSpi{}) {
         row.state = "rekeyed";
     }
@@ -290,6 +335,7 @@ IkeSaSummary summary_of(const Session& session) {
         row.children.push_back({child.inbound_spi, child.expires_at,
                                 is_replaced(*sa, child.inbound_spi) ||
                                     wanted(session, task::RekeyChild{child.inbound_spi}) ||
+                                    peer_rekeys_child(*sa, child.inbound_spi) ||
                                     is_deleting(*sa, child.inbound_spi)});
     }
     return row;
@@ -319,6 +365,12 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
         Established{record.peer_id, children_of(record, adopt.children), record.established_at};
     session.in<Established>().successor = record.successor;
     session.in<Established>().retire_at = now.instant + retire_after;
+    for (sa::PendingSa& pending : record.pending) {
+        if (can_go_on(pending)) {
+            session.in<Established>().awaited.push_back(
+                {std::move(pending), now.instant + followup_timeout});
+        }
+    }
     session.channel.emplace(Channel::Setup{record.suite, take_keys(record), record.we_initiated,
                                            record.epoch, record.next_iv});
     if (record.request) {

@@ -87,7 +87,7 @@ struct AuthSent {
     Bytes nonce_r;
     Bytes auth_tail;                // int_auth.h
     auth::Terms terms;              // of the responder
-    EspSpi inbound_spi;             // offered
+    EspSpi inbound_spi;             // offered; 0: no Child SA (RFC 6023)
     bool terminate_wanted = false;  // Terminate came meanwhile
 };
 
@@ -109,6 +109,12 @@ struct HalfOpen {
     std::optional<Channel> before = std::nullopt;
 };
 
+/// What the peer's CREATE_CHILD_SA has agreed on with us, until its next IKE_FOLLOWUP_KE comes.
+struct Awaited {
+    sa::PendingSa pending;
+    Instant expires;
+};
+
 /// Both roles, authenticated. The tunnel is known from here on.
 struct Established {
     wire::ike::Identification peer_id;
@@ -117,6 +123,7 @@ struct Established {
     /// What we want of the peer, in order; and what our request in flight is about.
     std::vector<Wish> wishes = {};
     std::optional<InFlight> asked = std::nullopt;
+    std::vector<Awaited> awaited = {};
     /// Rekeyed: the IKE SA that has the Child SAs now (0: none). This one only waits for its
     /// DELETE; from `retire_at` on we send one.
     IkeSpi successor = {};

@@ -11,8 +11,12 @@ struct Storm {
     explicit Storm(std::uint64_t seed) : world(seed), random(seed * 7919 + 1) {
         world.initiate();
         for (Side* side : {&world.customer, &world.fleet}) {
-            side->directory.tunnels.front().esp_suites = {
-                esp_suite(seed % 2 == 0 ? "aes256gcm16" : "aes256gcm16-x25519")};
+            sa::TunnelRecord& tunnel = side->directory.tunnels.front();
+            tunnel.esp_suites = {esp_suite(seed % 2 == 0 ? "aes256gcm16" : "aes256gcm16-x25519")};
+            if (seed % 3 == 0) {
+                tunnel.esp_suites = {esp_suite("aes256gcm16-x25519-ke1_ecp256-ke2_ecp384")};
+                tunnel.ike_suites = {ike_suite("aes256gcm16-prfsha256-x25519-ke1_ecp256")};
+            }
         }
     }
     bool chance(std::uint64_t percent) { return random.below(100) < percent; }

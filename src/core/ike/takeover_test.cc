@@ -224,18 +224,22 @@ std::string name_of(const testing::TestParamInfo<std::tuple<std::size_t, bool, b
 }
 INSTANTIATE_TEST_SUITE_P(EveryExchange, TakeoverInTheMiddle,
                          testing::Combine(testing::Range(std::size_t{0}, middles.size()),
-                                          testing::Bool(), testing::Bool(), testing::Range(0, 4)),
+                                          testing::Bool(), testing::Bool(), testing::Range(0, 8)),
                          name_of);
 
 TEST_P(TakeoverInTheMiddle, ThePeerNoticesNothing) {
     const auto [which, customer_begins, customer_taken, steps] = GetParam();
-    for (const bool with_ke : {false, true}) {
+    for (const char* key_exchange : {"", "-ecp256", "-ecp256-ke1_x25519-ke4_ecp384"}) {
         for (const bool lose : {false, true}) {
             World world;
             world.initiate();
             for (Side* side : {&world.customer, &world.fleet}) {
-                side->directory.tunnels.front().esp_suites = {
-                    esp_suite(with_ke ? "aes256gcm16-ecp256" : "aes256gcm16")};
+                sa::TunnelRecord& tunnel = side->directory.tunnels.front();
+                tunnel.esp_suites = {esp_suite(std::string("aes256gcm16") + key_exchange)};
+                if (*key_exchange != '\0') {
+                    tunnel.ike_suites = {
+                        ike_suite(std::string("aes256gcm16-prfsha256") + key_exchange)};
+                }
             }
             Side& first = customer_begins ? world.customer : world.fleet;
             (world.*middles[which].wish)(first);

@@ -30,8 +30,9 @@ namespace task {
 struct Probe {
     bool operator==(const Probe&) const = default;
 };
-/// One more Child SA with the tunnel's selectors (RFC 7296 1.3.1).
+/// One more Child SA with the tunnel's selectors (RFC 7296 1.3.1), or only the first one.
 struct NewChild {
+    bool only_first = false;
     bool operator==(const NewChild&) const = default;
 };
 /// A new Child SA in place of this one, then its end (RFC 7296 2.8).
@@ -82,8 +83,9 @@ struct Wish {
 };
 
 namespace in_flight {
-/// Our nonce and our side of the key exchange in a CREATE_CHILD_SA. Both are drawn from `seed`,
-/// which the claim carries, so that an adopter can make them again.
+/// Our nonce and our side of the key exchange in a CREATE_CHILD_SA, or of the one in an
+/// IKE_FOLLOWUP_KE, which has no nonce. Both are drawn from `seed`, which the claim carries, so
+/// that an adopter can make them again.
 struct Offer {
     Secret seed;
     Bytes nonce;
@@ -97,6 +99,7 @@ struct Rival {
     Bytes lowest_nonce;
 };
 struct Probe {};
+/// CREATE_CHILD_SA, or (if something is `pending`) one of the IKE_FOLLOWUP_KE that come after it.
 struct CreateChild {
     Wish wish;
     EspSpi replaces;  // 0: none
@@ -106,12 +109,15 @@ struct CreateChild {
     /// Inbound SPIs of the peer that it deleted meanwhile and that we don't know: one may be of the
     /// Child SA that we wait for.
     std::vector<EspSpi> gone = {};
+    std::optional<sa::PendingSa> pending = std::nullopt;
 };
+/// Likewise.
 struct RekeyIke {
     Wish wish;
     IkeSpi our_spi;
     Offer ours;
     std::optional<Rival> rival;
+    std::optional<sa::PendingSa> pending = std::nullopt;
 };
 struct DeleteChildren {
     std::vector<EspSpi> inbound;

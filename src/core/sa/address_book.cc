@@ -40,6 +40,21 @@ bool older_than(const AddressLease& lease, Duration age, WallTime now) {
     return lease.granted_at.unix_ns + age.count() <= now.unix_ns;
 }
 
+/// True: the lease was changed.
+bool renew(AddressLease& lease, const AddressQuestion& question) {
+    const bool ours = lease.edge == question.edge;
+    if (ours && !older_than(lease, lease_protection / 2, question.now)) {
+        return false;
+    }
+    // Within its hour another edge may rely on it still, and stays the one to give it back; that it
+    // is in use again, it learns by losing the swap.
+    if (older_than(lease, lease_protection, question.now)) {
+        lease.edge = question.edge;
+    }
+    lease.granted_at = question.now;
+    return true;
+}
+
 /// Where the search begins: spread by holder, so that a book that was lost gives most peers what
 /// they had.
 std::uint64_t start_of(const Bytes& holder, std::uint64_t count) {
@@ -89,11 +104,11 @@ std::optional<IpAddress> grant(AddressBookRecord& book, const AddressQuestion& q
         book.leases.erase(book.leases.begin() + (gone - book.leases.data()));
     }
     if (const auto address = free_address(book, question, prefix)) {
-        book.leases.push_back({question.holder, *address, question.now});
+        book.leases.push_back({question.holder, *address, question.now, question.edge});
         return address;
     }
     if (AddressLease* lease = oldest_unused(book, question, &prefix)) {
-        *lease = {question.holder, lease->address, question.now};
+        *lease = {question.holder, lease->address, question.now, question.edge};
         return lease->address;
     }
     return std::nullopt;
@@ -145,10 +160,7 @@ AddressAnswer lease_addresses(AddressBookRecord& book, const AddressQuestion& qu
     AddressAnswer answer;
     for (const IpFamily family : question.families) {
         if (AddressLease* lease = lease_of(book, question, family)) {
-            if (older_than(*lease, lease_protection / 2, question.now)) {
-                lease->granted_at = question.now;
-                answer.changed = true;
-            }
+            answer.changed = renew(*lease, question) || answer.changed;
             answer.addresses.push_back(lease->address);
             continue;
         }
@@ -166,13 +178,38 @@ AddressAnswer lease_addresses(AddressBookRecord& book, const AddressQuestion& qu
     return answer;
 }
 
+std::vector<AddressLease> leases_of(const AddressBookRecord& book, const std::string& edge,
+                                    const std::vector<IpAddress>& addresses) {
+    std::vector<AddressLease> found;
+    std::copy_if(book.leases.begin(), book.leases.end(), std::back_inserter(found),
+                 [&](const AddressLease& lease) {
+                     return lease.edge == edge && std::find(addresses.begin(), addresses.end(),
+                                                            lease.address) != addresses.end();
+                 });
+    return found;
+}
+
+bool give_back(AddressBookRecord& book, const std::vector<AddressLease>& seen, WallTime now) {
+    bool changed = false;
+    for (AddressLease& lease : book.leases) {
+        if (std::find(seen.begin(), seen.end(), lease) != seen.end() &&
+            !older_than(lease, lease_protection, now)) {
+            lease.granted_at.unix_ns = now.unix_ns - lease_protection.count();
+            changed = true;
+        }
+    }
+    book.changes += changed ? 1 : 0;
+    return changed;
+}
+
 std::optional<std::vector<IpAddress>> leased_for_sure(const AddressBookRecord& book,
                                                       const AddressQuestion& question) {
     AddressBookRecord copy = book;
     std::vector<IpAddress> addresses;
     for (const IpFamily family : question.families) {
         const AddressLease* lease = lease_of(copy, question, family);
-        if (lease == nullptr || older_than(*lease, lease_protection, question.now)) {
+        if (lease == nullptr || lease->edge != question.edge ||
+            older_than(*lease, lease_protection, question.now)) {
             return std::nullopt;
         }
         addresses.push_back(lease->address);

@@ -31,12 +31,14 @@ struct Book {
     AddressBookRecord book{"acme", 0, {}};
     std::set<IpAddress> used = {};
     std::set<IpAddress> taken = {};
+    std::string edge = "ams";
 
     AddressQuestion question(int who, WallTime now, std::vector<IpFamily> families) {
         return {holder(who),
                 addressing,
                 std::move(families),
                 now,
+                edge,
                 [this](const IpAddress& one) { return taken.contains(one); },
                 [this](const IpAddress& one) { return used.contains(one); }};
     }
@@ -102,6 +104,34 @@ TEST(AddressBook, ALeaseIsRefreshedBeforeItsProtectionEnds) {
     EXPECT_FALSE(book.ask(0, at(29min)).changed);
     EXPECT_TRUE(book.ask(0, at(31min)).changed);
     EXPECT_THAT(sure(61min), testing::Optional(ElementsAre(mine)));
+}
+
+TEST(AddressBook, TheEdgeThatGrantedItGivesItBack) {
+    Book book{{{prefix("10.9.0.0/30")}, {}, {}, 0, {}}};
+    const IpAddress first = book.ask(0, at(0s)).addresses.at(0);
+    const IpAddress second = book.ask(1, at(1s)).addresses.at(0);
+    EXPECT_THAT(leases_of(book.book, "sin", {first}), IsEmpty());
+    const auto seen = leases_of(book.book, "ams", {first});
+    ASSERT_EQ(seen.size(), 1U);
+    EXPECT_TRUE(give_back(book.book, seen, at(2s)));
+    EXPECT_FALSE(give_back(book.book, seen, at(2s))) << "once";
+    EXPECT_EQ(leased_for_sure(book.book, book.question(0, at(2s), {IpFamily::v4})), std::nullopt);
+    EXPECT_THAT(book.ask(2, at(2s)).addresses, ElementsAre(first));
+    EXPECT_THAT(book.ask(1, at(2s)).addresses, ElementsAre(second));
+}
+
+TEST(AddressBook, ALeaseThatAnotherEdgeRenewedIsNotGivenBack) {
+    Book book{{{prefix("10.9.0.0/30")}, {}, {}, 0, {}}};
+    const IpAddress mine = book.ask(0, at(0s)).addresses.at(0);
+    const auto seen = leases_of(book.book, "ams", {mine});
+    book.edge = "sin";
+    EXPECT_TRUE(book.ask(0, at(1s)).changed) << "ams must learn of it";
+    EXPECT_FALSE(give_back(book.book, seen, at(2s)));
+    // For its hour it is ams's to rely on, then sin's.
+    EXPECT_EQ(leased_for_sure(book.book, book.question(0, at(2s), {IpFamily::v4})), std::nullopt);
+    (void)book.ask(0, at(2h));
+    EXPECT_THAT(leased_for_sure(book.book, book.question(0, at(2h), {IpFamily::v4})),
+                testing::Optional(ElementsAre(mine)));
 }
 
 TEST(AddressBook, FamiliesAreLeasedApartAndTakenOnesPassedOver) {

@@ -28,11 +28,13 @@ struct Assigned {
     bool operator==(const Assigned&) const = default;
 };
 
-/// One entry of an AddressBook: `holder` is a hash of a tunnel and the identity of its peer.
+/// One entry of an AddressBook: `holder` is a hash of a tunnel and the identity of its peer, `edge`
+/// the one that may give it without asking the store, and may give it back.
 struct AddressLease {
     Bytes holder;
     IpAddress address;
     WallTime granted_at;
+    std::string edge;
     bool operator==(const AddressLease&) const = default;
 };
 

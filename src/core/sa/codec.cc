@@ -39,6 +39,7 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     message.set_dpd_s(record.dpd_s);
     message.set_replay_window(record.replay_window);
     message.set_initiate(record.initiate);
+    message.set_childless(record.childless);
     message.set_mobike(record.mobike);
     message.set_mobike_unchecked(!record.mobike_check);
     message.set_follow_redirects(record.follow_redirects);
@@ -53,6 +54,7 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
     record.ike_lifetime_s = message.ike_lifetime_s();
     record.dpd_s = message.dpd_s();
     record.initiate = message.initiate();
+    record.childless = message.childless();
     record.mobike = message.mobike();
     record.mobike_check = !message.mobike_unchecked();
     record.follow_redirects = message.follow_redirects();
@@ -149,6 +151,8 @@ void write(const EndpointRecord& record, v1::PeerEndpoint& message) {
     message.set_udp_encapsulation(record.udp_encapsulation);
     message.set_ended(record.ended);
     message.set_behind_nat(record.behind_nat);
+    message.set_account(record.account);
+    put_addresses(record.assigned, *message.mutable_assigned());
 }
 
 bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
@@ -157,7 +161,8 @@ bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
     record.ended = message.ended();
     record.behind_nat = message.behind_nat();
     return record.ike_spi.value() != 0 && get(message.local(), record.local) &&
-           get(message.remote(), record.remote);
+           get(message.remote(), record.remote) && get_text(message.account(), record.account) &&
+           get_addresses(message.assigned(), record.assigned);
 }
 
 // Edge.
@@ -256,6 +261,7 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
     message.set_successor(record.successor.value());
     message.set_heir_of(record.heir_of.value());
     message.set_fragmentation(record.fragmentation);
+    put_list(record.pending, *message.mutable_pending());
     if (record.nat) {
         put(*record.nat, *message.mutable_nat());
     }
@@ -299,7 +305,7 @@ bool read(const v1::IkeSa& message, IkeSaRecord& record) {
         !get_datagrams(message.last_response(), record.last_response) ||
         !get_addresses(message.assigned_addresses(), record.assigned.addresses) ||
         !get_addresses(message.assigned_dns(), record.assigned.dns) ||
-        !get(message.mobility(), record.mobility)) {
+        !get_list(message.pending(), record.pending) || !get(message.mobility(), record.mobility)) {
         return false;
     }
     if (message.has_request() && !get(message.request(), record.request.emplace())) {

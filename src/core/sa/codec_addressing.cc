@@ -22,7 +22,8 @@ bool get_families(const v1::Addressing& message, std::vector<IpFamily>& families
 bool get_lease(const v1::AddressLease& message, AddressLease& lease) {
     lease.holder = to_bytes(bytes_of(message.holder()));
     lease.granted_at = WallTime{message.granted_at()};
-    return lease.holder.size() == holder_size && get_address(message.address(), lease.address);
+    return lease.holder.size() == holder_size && get_address(message.address(), lease.address) &&
+           get_text(message.edge(), lease.edge);
 }
 
 }  // namespace
@@ -72,6 +73,7 @@ void put(const AddressBookRecord& value, v1::AddressBook& message) {
         put_bytes(lease.holder, *added.mutable_holder());
         put_bytes(lease.address.bytes(), *added.mutable_address());
         added.set_granted_at(lease.granted_at.unix_ns);
+        added.set_edge(lease.edge);
     }
 }
 

@@ -66,6 +66,10 @@ TEST(Codec, WhatConfigurationPayloadsAndListsAddComesBack) {
     IkeSaRecord ike = samples::ike_sa();
     ike.assigned = {{samples::address("10.9.0.5")}, {samples::address("10.0.0.53")}};
     expect_round_trip(ike.clone());
+    EndpointRecord endpoint = samples::endpoint();
+    endpoint.account = "acme";
+    endpoint.assigned = ike.assigned.addresses;
+    expect_round_trip(endpoint);
 }
 
 TEST(Codec, WhatRekeysAddComesBack) {
@@ -87,9 +91,25 @@ TEST(Codec, WhatRekeysAddComesBack) {
         RequestInFlight{MessageId(1), {to_bytes("a request")}, samples::marked(0x38, 32), 77,
                         Bytes(32, 9), {EspSpi(0x00123458)}};
     expect_round_trip(ike.clone());
+    ChildAgreement agreed{*crypto::parse_esp_suite("aes256gcm16-x25519-ke1_mlkem768"),
+                          EspSpi(0x00123459), EspSpi(0x1000), samples::child_sa().local_ts,
+                          samples::child_sa().remote_ts};
+    ike.request->pending = PendingSa{std::move(agreed),
+                                     EspSpi(0x00123456),
+                                     Bytes(16, 1),
+                                     Bytes(256, 2),
+                                     samples::marked(0x39, 32),
+                                     samples::marked(0x3a, 7168),
+                                     7,
+                                     Bytes(9, 3)};
+    ike.pending.push_back({IkeAgreement{*crypto::parse_ike_suite("aes128gcm16-prfsha256-x25519"),
+                                        IkeSpi(0x000a0b0c0d0e0f03), IkeSpi(5)}});
+    ike.pending.push_back(ike.request->pending->clone());
+    expect_round_trip(ike.clone());
     TunnelRecord tunnel = samples::tunnel();
     tunnel.child_lifetime_bytes = 1ULL << 40U;
     tunnel.child_lifetime_packets = 1ULL << 33U;
+    tunnel.childless = true;
     expect_round_trip(tunnel.clone());
 }
 

@@ -206,6 +206,61 @@ bool get(const v1::ChildKeys& message, ChildKeys& value) {
     return get_secret(message.encr(), value.encr) && get_secret(message.integ(), value.integ);
 }
 
+void put(const PendingSa& value, v1::PendingSa& message) {
+    if (const auto* child = std::get_if<ChildAgreement>(&value.agreement)) {
+        message.set_inbound_spi(child->inbound_spi.value());
+        message.set_outbound_spi(child->outbound_spi.value());
+        put(child->suite, *message.mutable_esp_suite());
+        put_list(child->local_ts, *message.mutable_local_ts());
+        put_list(child->remote_ts, *message.mutable_remote_ts());
+        message.set_replaces(value.replaces.value());
+    } else {
+        const auto& ike = std::get<IkeAgreement>(value.agreement);
+        message.set_our_spi(ike.our_spi.value());
+        message.set_peer_spi(ike.peer_spi.value());
+        put(ike.suite, *message.mutable_ike_suite());
+    }
+    put_bytes(value.nonce_i, *message.mutable_nonce_i());
+    put_bytes(value.nonce_r, *message.mutable_nonce_r());
+    put_bytes(value.first.reveal(), *message.mutable_first());
+    put_bytes(value.additional.reveal(), *message.mutable_additional());
+    message.set_done(value.done);
+    put_bytes(value.link, *message.mutable_link());
+}
+
+namespace {
+
+bool get_agreement(const v1::PendingSa& message, PendingSa& value) {
+    if (message.our_spi() != 0) {
+        auto& ike = value.agreement.emplace<IkeAgreement>();
+        ike.our_spi = IkeSpi(message.our_spi());
+        ike.peer_spi = IkeSpi(message.peer_spi());
+        return message.peer_spi() != 0 && sa::get(message.ike_suite(), ike.suite);
+    }
+    auto& child = value.agreement.emplace<ChildAgreement>();
+    child.inbound_spi = EspSpi(message.inbound_spi());
+    child.outbound_spi = EspSpi(message.outbound_spi());
+    value.replaces = EspSpi(message.replaces());
+    return message.inbound_spi() > 255 && message.outbound_spi() > 255 &&
+           sa::get(message.esp_suite(), child.suite) &&
+           get_list(message.local_ts(), child.local_ts) &&
+           get_list(message.remote_ts(), child.remote_ts);
+}
+
+}  // namespace
+
+bool get(const v1::PendingSa& message, PendingSa& value) {
+    value.nonce_i = to_bytes(bytes_of(message.nonce_i()));
+    value.nonce_r = to_bytes(bytes_of(message.nonce_r()));
+    value.link = to_bytes(bytes_of(message.link()));
+    value.additional = Secret::copy_of(bytes_of(message.additional()));
+    return get_agreement(message, value) && get_secret(message.first(), value.first) &&
+           value.additional.size() <= crypto::additional_ke_max * secret_size_max &&
+           get_narrow(message.done(), value.done) && value.done <= crypto::additional_ke_max &&
+           value.nonce_i.size() <= blob_size_max && value.nonce_r.size() <= blob_size_max &&
+           value.link.size() <= blob_size_max;
+}
+
 void put(const Mobility& value, v1::Mobility& message) {
     message.set_supported(value.supported);
     for (const IpAddress& address : value.peer_addresses) {
@@ -238,6 +293,9 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message) {
     for (const EspSpi spi : value.gone) {
         message.add_gone(spi.value());
     }
+    if (value.pending) {
+        put(*value.pending, *message.mutable_pending());
+    }
     if (value.path) {
         put(value.path->local, *message.mutable_path_local());
         put(value.path->remote, *message.mutable_path_remote());
@@ -253,6 +311,9 @@ bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
     }
     for (const std::uint32_t spi : message.gone()) {
         value.gone.emplace_back(spi);
+    }
+    if (message.has_pending() && !get(message.pending(), value.pending.emplace())) {
+        return false;
     }
     if (message.has_path_local() && (!get(message.path_local(), value.path.emplace().local) ||
                                      !get(message.path_remote(), value.path->remote))) {

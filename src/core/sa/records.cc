@@ -74,6 +74,7 @@ TunnelRecord TunnelRecord::clone() const {
         .mobike = mobike,
         .mobike_check = mobike_check,
         .follow_redirects = follow_redirects,
+        .childless = childless,
         .ended = ended,
     };
 }
@@ -116,7 +117,27 @@ ChildSaRecord ChildSaRecord::clone() const {
     };
 }
 
+PendingSa PendingSa::clone() const {
+    return {agreement, replaces, nonce_i, nonce_r, first.clone(), additional.clone(), done, link};
+}
+
+RequestInFlight RequestInFlight::clone() const {
+    return {message_id,
+            datagrams,
+            seed.clone(),
+            rival,
+            rival_nonce,
+            gone,
+            pending ? std::optional(pending->clone()) : std::nullopt,
+            path};
+}
+
 IkeSaRecord IkeSaRecord::clone() const {
+    std::vector<PendingSa> pending_copy;
+    pending_copy.reserve(pending.size());
+    for (const PendingSa& one : pending) {
+        pending_copy.push_back(one.clone());
+    }
     return {
         .our_spi = our_spi,
         .peer_spi = peer_spi,
@@ -152,6 +173,7 @@ IkeSaRecord IkeSaRecord::clone() const {
         .mobility = mobility,
         .redirect_supported = redirect_supported,
         .assigned = assigned,
+        .pending = std::move(pending_copy),
     };
 }
 

@@ -80,7 +80,10 @@ struct TunnelRecord {
     bool mobike = false;                 // RFC 4555: the initiator's addresses may change
     bool mobike_check = true;            // its new one must answer before ESP goes there
     bool follow_redirects = false;       // as initiator: to other gateways (RFC 5685)
-    bool ended = false;                  // a tombstone: deleted by the operator, psk empty
+    /// Initiator: IKE_AUTH makes no Child SA if the peer agrees (RFC 6023). The first one comes by
+    /// CREATE_CHILD_SA and has its own key exchange if the suite names one.
+    bool childless = false;
+    bool ended = false;  // a tombstone: deleted by the operator, psk empty
 
     [[nodiscard]] TunnelRecord clone() const;
     [[nodiscard]] bool allows_weak(std::string_view what) const;
@@ -148,6 +151,9 @@ struct EndpointRecord {
     bool ended = false;
     /// We are behind a NAT: its mapping is kept alive, and the peer's address isn't followed.
     bool behind_nat = false;
+    /// What we gave the peer out of the account's pools, and the account: its own while this lives.
+    std::string account = {};
+    std::vector<IpAddress> assigned = {};
     bool operator==(const EndpointRecord&) const = default;
 };
 
@@ -161,6 +167,39 @@ struct EdgeRecord {
     bool draining = false;
     Revision applied;
     bool operator==(const EdgeRecord&) const = default;
+};
+
+/// What both sides agreed on for a Child SA; `local_ts`, `remote_ts` from our point of view.
+struct ChildAgreement {
+    crypto::EspSuite suite;
+    EspSpi inbound_spi;
+    EspSpi outbound_spi;
+    std::vector<wire::ike::TrafficSelector> local_ts;
+    std::vector<wire::ike::TrafficSelector> remote_ts;
+    bool operator==(const ChildAgreement&) const = default;
+};
+/// The same for an IKE SA that takes the place of another.
+struct IkeAgreement {
+    crypto::IkeSuite suite;
+    IkeSpi our_spi;
+    IkeSpi peer_spi;
+    bool operator==(const IkeAgreement&) const = default;
+};
+
+/// An SA that CREATE_CHILD_SA agreed on. It is made when all its key exchanges are done, which with
+/// additional ones takes IKE_FOLLOWUP_KE exchanges (RFC 9370 2.2.4).
+struct PendingSa {
+    std::variant<ChildAgreement, IkeAgreement> agreement;
+    EspSpi replaces = {};  // the Child SA that a Child SA replaces; 0: none
+    Bytes nonce_i = {};    // of CREATE_CHILD_SA, by its initiator
+    Bytes nonce_r = {};
+    Secret first = {};       // SK(0)
+    Secret additional = {};  // SK(1) | ... SK(n) of those that are done
+    std::uint8_t done = 0;   // how many those are
+    Bytes link = {};         // what links the next exchange to this one
+
+    [[nodiscard]] PendingSa clone() const;
+    bool operator==(const PendingSa&) const = default;
 };
 
 /// MOBIKE (RFC 4555) of an IKE SA.
@@ -188,7 +227,8 @@ struct EndpointPair {
 struct RequestInFlight {
     MessageId message_id;
     std::vector<Bytes> datagrams;
-    /// Of a CREATE_CHILD_SA: what its nonce and its side of the key exchange were drawn from.
+    /// Of a CREATE_CHILD_SA or IKE_FOLLOWUP_KE: what its nonce and its side of the key exchange
+    /// were drawn from.
     Secret seed = {};
     /// What the peer made at the same time by a rekey of the same SA: an inbound ESP SPI or our SPI
     /// of an IKE SA; 0: nothing. With the lowest nonce of that exchange (RFC 7296 2.8.1).
@@ -196,12 +236,12 @@ struct RequestInFlight {
     Bytes rival_nonce = {};
     /// SPIs that the peer deleted meanwhile; the one it has made for us may be among them.
     std::vector<EspSpi> gone = {};
+    /// Of an IKE_FOLLOWUP_KE: what it is part of.
+    std::optional<PendingSa> pending = std::nullopt;
     /// Of a MOBIKE request: the path that it is about.
     std::optional<EndpointPair> path = std::nullopt;
 
-    [[nodiscard]] RequestInFlight clone() const {
-        return {message_id, datagrams, seed.clone(), rival, rival_nonce, gone, path};
-    }
+    [[nodiscard]] RequestInFlight clone() const;
     bool operator==(const RequestInFlight&) const = default;
 };
 
@@ -248,6 +288,8 @@ struct IkeSaRecord {
     /// The peer may be sent to another gateway (RFC 5685).
     bool redirect_supported = false;
     Assigned assigned;
+    /// What the peer has asked for and goes on with by IKE_FOLLOWUP_KE.
+    std::vector<PendingSa> pending = {};
 
     [[nodiscard]] IkeSaRecord clone() const;
     bool operator==(const IkeSaRecord&) const = default;

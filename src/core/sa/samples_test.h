@@ -145,8 +145,8 @@ inline TunnelRecord smallest_tunnel() {
 inline AddressBookRecord address_book() {
     return {"acme",
             7,
-            {{Bytes(32, 0x51), address("10.9.0.5"), WallTime{1'700'000'000'000'000'000}},
-             {Bytes(32, 0x52), address("fd09::5"), WallTime{1'700'000'001'000'000'000}}}};
+            {{Bytes(32, 0x51), address("10.9.0.5"), WallTime{1'700'000'000'000'000'000}, "ams"},
+             {Bytes(32, 0x52), address("fd09::5"), WallTime{1'700'000'001'000'000'000}, "sin"}}};
 }
 
 /// One of each kind, in the order of RecordKind.

@@ -52,7 +52,7 @@ void diff_policies(const Contents& present, const Contents& wanted, Steps& steps
         }
     }
     // A packet that was let out may be answered at once.
-    std::ranges::stable_partition(steps.policies, [](const Policy* policy) {
+    std::stable_partition(steps.policies.begin(), steps.policies.end(), [](const Policy* policy) {
         return policy->id.direction != Direction::out;
     });
     for (const auto& [id, policy] : present.policies) {

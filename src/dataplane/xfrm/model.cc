@@ -159,6 +159,7 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     made->remote = change.remote;
     made->first_remote = change.remote;
     made->udp_encapsulation = change.udp_encapsulation;
+    made->behind_nat = change.behind_nat;
     made->in_algorithms = std::move(*in);
     made->out_algorithms = std::move(*out);
     made->out_selectors = std::move(*outward);
@@ -237,14 +238,19 @@ Tunnel* Model::carrier(const Domain& domain, const IpPrefix& prefix) const {
     return best;
 }
 
-State Model::inbound_state(const Sa& sa) const {
+State Model::common_state(const Sa& sa) const {
     State state;
-    state.id = sa.inbound_id();
-    state.source = sa.first_remote.address;
     state.reqid = sa.tunnel->number;
     state.if_id = options_.mode == Mode::interface ? sa.tunnel->number : 0;
-    state.algorithms = clone(sa.in_algorithms);
     state.esn = sa.record.suite.esn();
+    return state;
+}
+
+State Model::inbound_state(const Sa& sa) const {
+    State state = common_state(sa);
+    state.id = sa.inbound_id();
+    state.source = sa.first_remote.address;
+    state.algorithms = clone(sa.in_algorithms);
     if (sa.inbound_replay) {
         state.replay = *sa.inbound_replay;
     }
@@ -260,13 +266,10 @@ State Model::inbound_state(const Sa& sa) const {
 }
 
 State Model::outbound_state(const Sa& sa) const {
-    State state;
+    State state = common_state(sa);
     state.id = sa.outbound_id();
     state.source = sa.local.address;
-    state.reqid = sa.tunnel->number;
-    state.if_id = options_.mode == Mode::interface ? sa.tunnel->number : 0;
     state.algorithms = clone(sa.out_algorithms);
-    state.esn = sa.record.suite.esn();
     state.replay.window = outbound_window;
     state.replay.sent = SequenceNumber(sa.numbers->start);
     if (sa.udp_encapsulation) {

@@ -52,6 +52,7 @@ struct Sa {
     Endpoint remote;
     Endpoint first_remote;  // as the inbound state has it
     bool udp_encapsulation = false;
+    bool behind_nat = false;  // as in InstallSa
     Algorithms in_algorithms, out_algorithms;
     std::vector<Selector> out_selectors, in_selectors;
     std::uint64_t age_s = 0;  // of the kernel's own limit; 0: none
@@ -122,6 +123,8 @@ public:
     [[nodiscard]] const ModelOptions& options() const { return options_; }
 
 private:
+    /// What the states of both directions have in common.
+    [[nodiscard]] State common_state(const Sa& sa) const;
     void add_policies(const Sa& sa, std::uint32_t rank, bool sender, Contents& contents) const;
 
     ModelOptions options_;

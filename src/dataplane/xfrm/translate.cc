@@ -205,8 +205,7 @@ Result<std::vector<Selector>> selectors_of(std::span<const TrafficSelector> sour
         }
     }
     std::ranges::sort(out);
-    const auto repeated = std::ranges::unique(out);
-    out.erase(repeated.begin(), repeated.end());
+    out.erase(std::unique(out.begin(), out.end()), out.end());
     return out;
 }
 

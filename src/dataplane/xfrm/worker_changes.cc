@@ -162,6 +162,7 @@ void Worker::move(Sa& sa, const Endpoint& local, const Endpoint& remote, bool ud
 
 void Worker::on(const MoveEndpoint& change) {
     for (Sa* sa : model_.of_ike_sa(change.ike_spi)) {
+        sa->behind_nat = change.behind_nat;
         if (sa->local != change.local || sa->remote != change.remote ||
             sa->udp_encapsulation != change.udp_encapsulation) {
             move(*sa, change.local, change.remote, change.udp_encapsulation);

@@ -74,8 +74,8 @@ void Worker::on_event(const Acquire& event) {
 // grown since the last move.
 void Worker::on_event(const Mapping& event) {
     Sa* sa = model_.find(event.id.spi);
-    if (sa == nullptr || !config_.base.follow_moved_peers || !sa->udp_encapsulation ||
-        sa->inbound_id() != event.id || sa->remote == event.now) {
+    if (sa == nullptr || !config_.base.follow_moved_peers || sa->behind_nat ||
+        !sa->udp_encapsulation || sa->inbound_id() != event.id || sa->remote == event.now) {
         return;
     }
     SaBook& book = books_[event.id.spi];

@@ -185,6 +185,7 @@ Terms terms_of(const std::vector<Payload>& payloads, bool ppk_offered) {
         }
     }
     terms.ppk = ppk_offered && find_notify(payloads, NotifyType::use_ppk) != nullptr;
+    terms.childless = find_notify(payloads, NotifyType::childless_ikev2_supported) != nullptr;
     add_from_auth_request(terms, payloads);
     return terms;
 }

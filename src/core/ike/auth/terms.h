@@ -28,6 +28,8 @@ struct Terms {
     std::vector<AnnouncedMethod> methods;
     /// Both sides said USE_PPK (RFC 8784).
     bool ppk = false;
+    /// It said CHILDLESS_IKEV2_SUPPORTED (RFC 6023), as a responder does.
+    bool childless = false;
 };
 
 /// Initiator: what IKE_SA_INIT says for this tunnel.

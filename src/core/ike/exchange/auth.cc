@@ -5,6 +5,9 @@
 //   HDR, SK {IDi, [CERT+], [N(INITIAL_CONTACT)], [CERTREQ], [IDr], AUTH, [N(PPK_IDENTITY)],
 //            [N(NO_PPK_AUTH)], SAi2, TSi, TSr}  -->
 //                        <--  HDR, SK {IDr, [CERT+], AUTH, [N(PPK_IDENTITY)], SAr2, TSi, TSr}
+//
+// Without SA, TSi and TSr, in both, the IKE SA is childless (RFC 6023): the first Child SA comes by
+// CREATE_CHILD_SA.
 #include <algorithm>
 
 #include "core/ike/auth/identity.h"
@@ -15,6 +18,7 @@
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/exchange/redirect.h"
 #include "core/ike/negotiate.h"
+#include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
 #include "core/sa/weak.h"
@@ -40,17 +44,22 @@ struct Assurance {
     bool ppk = false;
 };
 
+/// Whether a Child SA was asked for.
+enum class FirstChild : std::uint8_t { asked_for, later };
+
 void report_established(Session& session, Context& context, const Identification& peer_id,
-                        const Assurance& assurance) {
+                        const Assurance& assurance, FirstChild child) {
     const NatStatus& nat = session.nat;
     const auto& certificate = assurance.certificate;
-    report(context, session, EventKind::ike_sa_established,
-           std::string("IKE SA established with ") + text_of(peer_id) + ", " +
-               crypto::to_string(session.channel->suite()) +
-               (certificate ? ", by " + certificate->text : "") +
-               (assurance.ppk ? ", with a PPK" : "") +
-               (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
-               (nat.we_are_behind ? ", we are behind a NAT" : ""));
+    report(
+        context, session, EventKind::ike_sa_established,
+        std::string("IKE SA established with ") + text_of(peer_id) + ", " +
+            crypto::to_string(session.channel->suite()) +
+            (certificate ? ", by " + certificate->text : "") +
+            (assurance.ppk ? ", with a PPK" : "") +
+            (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
+            (nat.we_are_behind ? ", we are behind a NAT" : "") +
+            (child == FirstChild::later ? "; childless (RFC 6023), a Child SA comes later" : ""));
     report_weak(context, session, "IKE SA", sa::weak_words(session.channel->suite()));
     if (certificate && certificate->sha1) {
         report(context, session, EventKind::weak_algorithm,
@@ -116,14 +125,18 @@ ChildOutcome refuse_child(Session& session, Context& context, const ChildRefusal
     return {{{Notify{{}, {}, refusal.notify, {}}}}, std::nullopt};
 }
 
+/// The addresses that the initiator asks for, and the Child SA if it asks for that already.
 ChildOutcome make_first_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
                               const HalfOpen& state, const Inbound& in,
-                              const ChildPayloads& offer) {
+                              const std::optional<ChildPayloads>& offer) {
     auto given = configuration::assign(session, tunnel, in.payloads, state.addresses);
     if (!given) {
         return refuse_child(session, context, given.error());
     }
-    auto accepted = accept_child(session, context, tunnel, offer);
+    if (!offer) {
+        return {std::move(*given), std::nullopt};
+    }
+    auto accepted = accept_child(session, context, tunnel, *offer);
     if (!accepted) {
         return refuse_child(session, context, accepted.error());
     }
@@ -160,7 +173,7 @@ Expected<std::vector<Payload>, std::string> our_side(Session& session,
 }
 
 void establish(Session& session, Context& context, const Inbound& in, const Selected& selected,
-               const Identification& peer_id, const ChildPayloads& offer) {
+               const Identification& peer_id, const std::optional<ChildPayloads>& offer) {
     const sa::TunnelRecord& tunnel = *selected.tunnel;
     if (selected.with_ppk) {
         session.channel->use_ppk(tunnel.credentials.ppk);
@@ -182,7 +195,8 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
         context.initial_contact = InitialContact{tunnel.id, peer_id};
     }
     become(session, Established{peer_id, {}, context.now.wall});
-    report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk});
+    report_established(session, context, peer_id, {selected.proved.certificate, selected.with_ppk},
+                       offer ? FirstChild::asked_for : FirstChild::later);
     std::vector<Write> writes;
     const Gateway* away = redirect::wanted(session, context);
     ChildOutcome child = away != nullptr
@@ -319,6 +333,23 @@ void give_up_childless(Session& session, Context& context, const std::string& wh
     informational::send_delete(session, context, std::move(writes));
 }
 
+/// The IKE SA is childless, as we asked: the Child SA is next.
+void ask_for_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
+                   const AuthSent& state, const Inbound& in) {
+    auto assigned = configuration::take_reply(tunnel, in.payloads);
+    if (!assigned) {
+        return give_up_childless(session, context, assigned.error());
+    }
+    session.assigned = std::move(*assigned);
+    std::vector<Write> writes;
+    writes.emplace_back(endpoint_of(session));
+    if (state.terminate_wanted) {
+        return informational::send_delete(session, context, std::move(writes));
+    }
+    wish_next(session, task::NewChild{.only_first = true});
+    go_on(session, context, std::move(writes), Persist::claim);
+}
+
 void take_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
                 const AuthSent& state, const Inbound& in) {
     const auto answer = ChildPayloads::of(in.payloads);
@@ -338,6 +369,12 @@ void take_child(Session& session, Context& context, const sa::TunnelRecord& tunn
     auto assigned = configuration::take_reply(tunnel, in.payloads);
     if (!assigned) {
         return give_up_childless(session, context, assigned.error());
+    }
+    if (!configuration::carried_by(agreement->local_ts, *assigned)) {
+        return give_up_childless(session, context,
+                                 "the peer gives us an address, and its TSi, " +
+                                     describe(agreement->local_ts) +
+                                     ", has another: compare pool and selectors there");
     }
     session.assigned = std::move(*assigned);
     sa::ChildSaRecord child = make_child(session, context, tunnel, std::move(*agreement),
@@ -359,7 +396,10 @@ void take_child(Session& session, Context& context, const sa::TunnelRecord& tunn
 void start(Session& session, Context& context, Start start) {
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
     check(tunnel != nullptr, "the caller looked the tunnel up");
-    const auto inbound = context.spis.allocate();
+    // RFC 6023 3: "The initiator MUST NOT send the modified IKE_AUTH request" to a responder that
+    // didn't announce it.
+    const bool childless = tunnel->childless && start.terms.childless;
+    const auto inbound = childless ? std::optional(EspSpi{}) : context.spis.allocate();
     if (!inbound) {
         report(context, session, EventKind::ike_sa_ended,
                "given up: this edge holds no block of SPIs just now");
@@ -383,8 +423,10 @@ void start(Session& session, Context& context, Start start) {
         payloads.push_back(std::move(payload));
     }
     configuration::append_request(payloads, *tunnel);
-    for (Payload& payload : offer_child(session, *tunnel, *inbound)) {
-        payloads.push_back(std::move(payload));
+    if (!childless) {
+        for (Payload& payload : offer_child(session, *tunnel, *inbound)) {
+            payloads.push_back(std::move(payload));
+        }
     }
     mobike::append_to_auth_request(payloads, session, context.config, *tunnel);
     become(session, AuthSent{std::move(start.init_response), std::move(start.nonce_i),
@@ -427,7 +469,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
                                    "it to authenticate with a pre-shared key or a certificate");
     }
     const auto offer = ChildPayloads::of(in.payloads);
-    if (!offer) {
+    if (!offer && ChildPayloads::any_in(in.payloads)) {
         return fail_syntax(session, context, in, "lacks SA, TSi or TSr");
     }
     if (mobike::nat_prohibited(in)) {
@@ -445,7 +487,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     if (configuration::wait_for_addresses(session, context, in, *selected->tunnel, *id_i)) {
         return;
     }
-    establish(session, context, in, selected.value(), *id_i, *offer);
+    establish(session, context, in, selected.value(), *id_i, offer);
 }
 
 void on_response(Session& session, Context& context, const Inbound& in) {
@@ -470,13 +512,18 @@ void on_response(Session& session, Context& context, const Inbound& in) {
     const AuthSent state = std::move(session.in<AuthSent>());
     become(session, Established{responder->id, {}, context.now.wall});
     mobike::read_auth_response(session, *tunnel, in.payloads);
-    report_established(session, context, responder->id, responder->assurance);
+    const bool childless = state.inbound_spi == EspSpi{};
+    report_established(session, context, responder->id, responder->assurance,
+                       childless ? FirstChild::later : FirstChild::asked_for);
     // RFC 5685 6: the client, having verified the gateway's AUTH, "SHOULD delete the IKEv2 security
     // association with the gateway".
     if (redirect::follow(session, context, in.payloads)) {
         std::vector<Write> writes;
         writes.emplace_back(endpoint_of(session));
         return informational::send_delete(session, context, std::move(writes));
+    }
+    if (childless) {
+        return ask_for_child(session, context, *tunnel, state, in);
     }
     take_child(session, context, *tunnel, state, in);
 }

@@ -5,6 +5,7 @@
 //
 //   HDR, SK {[N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr}  -->
 //                                                 <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
+//   if there are additional key exchanges, N(ADDITIONAL_KEY_EXCHANGE) with it, and followup_ke.cc;
 //   and after a rekey, by its initiator:
 //   HDR, SK {D(the old one)}  -->
 //                                                 <--  HDR, SK {D}
@@ -18,6 +19,7 @@
 //   rekey a Child SA    | rekey or end of the IKE SA         | TEMPORARY_FAILURE
 //                       | DELETE of that Child SA            | TEMPORARY_FAILURE
 //                       | rekey of that Child SA             | do it, and note a rival: see below
+//                       | the same, in IKE_FOLLOWUP_KE       | TEMPORARY_FAILURE
 //                       | (no such Child SA, none asked for) | CHILD_SA_NOT_FOUND
 //                       | (no such Child SA, one asked for)  | TEMPORARY_FAILURE
 //   delete a Child SA   | DELETE of that Child SA            | do it, answer without it (1.4.1)
@@ -26,6 +28,7 @@
 //   rekey the IKE SA    | Child SA's creation, rekey, DELETE | TEMPORARY_FAILURE
 //                       | end of the IKE SA                  | TEMPORARY_FAILURE
 //                       | rekey of the IKE SA                | do it, and note a rival
+//                       | the same, in IKE_FOLLOWUP_KE       | TEMPORARY_FAILURE
 //   delete the IKE SA   | anything                           | do it, forget ours
 //
 // Two rekeys of one Child SA at once leave two new ones, rivals. "If redundant SAs are created
@@ -33,7 +36,9 @@
 // exchanges SHOULD be closed by the endpoint that created it" (2.8.1), and the other endpoint,
 // whose new SA stays, closes the old one. Who asked learns all four nonces with the answer to its
 // own request; who never notices (its request came late) acts as if alone, and the refusals above
-// tell the other. A rival that the peer has deleted before our answer came lost: ours stays.
+// tell the other. A rival that the peer has deleted before our answer came lost: ours stays. With
+// additional key exchanges a rival is no SA yet: its initiator "just stops the rekeying process"
+// (RFC 9370 2.2.4).
 #include <algorithm>
 
 #include "core/ike/child.h"
@@ -41,6 +46,7 @@
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
+#include "core/ike/pending.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -72,12 +78,26 @@ bool busy_with_ike_sa(const Session& session, const Established& sa) {
            (sa.asked && std::holds_alternative<in_flight::RekeyIke>(*sa.asked));
 }
 
+/// RFC 9370 2.2.4: "one of the peers receives the CREATE_CHILD_SA message requesting the rekey of
+/// an SA that is already being rekeyed by this peer (i.e., the CREATE_CHILD_SA exchange initiated
+/// by this peer has already been completed, and the series of IKE_FOLLOWUP_KE exchanges is in
+/// progress). In this case, a TEMPORARY_FAILURE notification MUST be sent".
+bool follows_up_rekey(const Established& sa, EspSpi inbound) {
+    const auto* ours = sa.asked ? std::get_if<in_flight::CreateChild>(&*sa.asked) : nullptr;
+    return ours != nullptr && ours->pending && ours->replaces == inbound;
+}
+
 /// The Child SA that a request rekeys (0: none), if the request may be done now.
 Expected<EspSpi, Refusal> judge(const Session& session, const Established& sa,
                                 const std::vector<Payload>& payloads) {
     if (busy_with_ike_sa(session, sa)) {
         return Unexpected{refuse(NotifyType::temporary_failure,
                                  "the IKE SA itself is being rekeyed or ended just now")};
+    }
+    if (sa.awaited.size() >= awaited_max) {
+        return Unexpected{
+            refuse(NotifyType::temporary_failure, "the peer has " + std::to_string(awaited_max) +
+                                                      " SAs to finish with IKE_FOLLOWUP_KE first")};
     }
     const Notify* rekey = find_notify(payloads, NotifyType::rekey_sa);
     if (rekey == nullptr) {
@@ -103,6 +123,11 @@ Expected<EspSpi, Refusal> judge(const Session& session, const Established& sa,
             Refusal{{rekey->protocol, rekey->spi, NotifyType::child_sa_not_found, {}},
                     "there is no Child SA with the peer's SPI " + to_hex(rekey->spi)}};
     }
+    if (follows_up_rekey(sa, child->inbound_spi)) {
+        return Unexpected{refuse(NotifyType::temporary_failure,
+                                 "our rekey of Child SA " + hex(child->inbound_spi) +
+                                     " is in its IKE_FOLLOWUP_KE exchanges")};
+    }
     if (is_closing(sa, child->inbound_spi)) {
         return Unexpected{refuse(NotifyType::temporary_failure,
                                  "Child SA " + hex(child->inbound_spi) + " is being deleted")};
@@ -117,10 +142,10 @@ Expected<EspSpi, Refusal> judge(const Session& session, const Established& sa,
 /// RFC 7296 2.25.1: "If a peer receives a request to rekey a Child SA that it is currently
 /// rekeying, it SHOULD reply as usual, and should prepare to close redundant SAs later based on the
 /// nonces".
-void note_rival(Established& sa, const sa::ChildSaRecord& made, Bytes lowest_nonce) {
+void note_rival(Established& sa, const sa::PendingSa& accepted) {
     auto* ours = sa.asked ? std::get_if<in_flight::CreateChild>(&*sa.asked) : nullptr;
-    if (ours != nullptr && made.replaces != EspSpi{} && ours->replaces == made.replaces) {
-        ours->rival = in_flight::Rival{made.inbound_spi.value(), std::move(lowest_nonce)};
+    if (ours != nullptr && accepted.replaces != EspSpi{} && ours->replaces == accepted.replaces) {
+        ours->rival = in_flight::Rival{our_spi_of(accepted), lowest_nonce(accepted)};
     }
 }
 
@@ -130,26 +155,13 @@ void send_refusal(Session& session, Context& context, const Inbound& in, Refusal
     respond(session, context, in, {{std::move(refusal.notify)}}, {}, Persist::claim);
 }
 
-/// A Child SA whose secrets are all there, in the response's role.
-struct Accepted {
-    const sa::TunnelRecord& tunnel;
-    ChildAgreement agreement;
-    const Bytes& nonce_i;
-    const Response& response;
-    EspSpi replaces;
-};
-
-sa::ChildSaRecord complete(Session& session, Context& context, Established& sa, Accepted accepted) {
-    sa::ChildSaRecord child =
-        make_child(session, context, accepted.tunnel, std::move(accepted.agreement),
-                   {{accepted.nonce_i, accepted.response.nonce},
-                    false,
-                    accepted.response.shared.reveal(),
-                    accepted.replaces});
-    report_child(context, session, child);
-    sa.children.push_back(without_keys(child));
-    note_rival(sa, child, lower_of(accepted.nonce_i, accepted.response.nonce));
-    return child;
+/// The Child SA whose secrets are all there.
+sa::ChildSaRecord make(const Session& session, const Context& context,
+                       const sa::TunnelRecord& tunnel, sa::PendingSa pending, bool we_began) {
+    return make_child(session, context, tunnel,
+                      std::get<ChildAgreement>(std::move(pending.agreement)),
+                      {nonces_of(pending), we_began, pending.first.reveal(),
+                       pending.additional.reveal(), pending.replaces});
 }
 
 void answer_child(Session& session, Context& context, const Inbound& in) {
@@ -175,16 +187,21 @@ void answer_child(Session& session, Context& context, const Inbound& in) {
         const ChildRefusal& why = accepted.error();
         return send_refusal(session, context, in, {{{}, {}, why.notify, why.data}, why.why});
     }
-    const auto response = make_response(context.random, accepted->agreement.suite.ke, offer->ke);
+    auto response = make_response(context.random, accepted->agreement.suite.ke, offer->ke);
     if (!response) {
         return refuse_syntax(session, context, in, "has an invalid KE value");
     }
     std::vector<Payload> payloads = std::move(accepted->payloads);
     payloads.insert(payloads.begin() + 1, response->payloads.begin(), response->payloads.end());
     std::vector<Write> writes;
-    writes.emplace_back(
-        complete(session, context, sa,
-                 {*tunnel, std::move(accepted->agreement), nonce->data, *response, *replaces}));
+    sa::PendingSa pending{std::move(accepted->agreement), *replaces, nonce->data, response->nonce,
+                          std::move(response->shared)};
+    note_rival(sa, pending);
+    if (methods_left(pending).empty()) {
+        create_child::complete(session, context, std::move(pending), writes);
+    } else {
+        payloads.push_back(followup_ke::expect(session, context, std::move(pending)));
+    }
     respond(session, context, in, payloads, std::move(writes), Persist::claim);
 }
 
@@ -285,7 +302,10 @@ void on_refusal(Session& session, Context& context, in_flight::CreateChild& aske
         // simultaneous rekeying, so it can ignore the error message."
         return;
     }
-    if (type == NotifyType::temporary_failure) {
+    // RFC 9370 2.2.4: with STATE_NOT_FOUND "it MUST cancel this exchange and MUST treat the whole
+    // series of exchanges started from the CREATE_CHILD_SA exchange as having failed"; it "MAY
+    // start a new CREATE_CHILD_SA exchange".
+    if (type == NotifyType::temporary_failure || type == NotifyType::state_not_found) {
         return put_off(session, context, std::move(asked.wish));
     }
     report(context, session, EventKind::peer_refused,
@@ -294,31 +314,33 @@ void on_refusal(Session& session, Context& context, in_flight::CreateChild& aske
     if (type == NotifyType::child_sa_not_found) {
         return start_over(session, sa, asked.replaces, writes);
     }
-    if (rekey) {
+    if (rekey || asked.wish.task == Task{task::NewChild{.only_first = true}}) {
         refused(session, context, std::move(asked.wish));
     }
 }
 
-/// Two were made in place of one: true if ours is the one to go.
-bool ours_is_redundant(const Established& sa, const in_flight::CreateChild& asked,
-                       const Bytes& nonce_r) {
-    if (!asked.rival ||
-        find_child(sa, EspSpi(static_cast<std::uint32_t>(asked.rival->spi))) == nullptr) {
+/// Two were made in place of one, or will be: true if ours is the one to go.
+bool ours_is_redundant(const Established& sa, const in_flight::CreateChild& asked) {
+    if (!asked.rival) {
         return false;
     }
-    return lower_of(asked.ours.nonce, nonce_r) < asked.rival->lowest_nonce;
+    const EspSpi rival(static_cast<std::uint32_t>(asked.rival->spi));
+    const bool rival_lives = find_child(sa, rival) != nullptr || is_awaited(sa, asked.rival->spi);
+    return rival_lives && lowest_nonce(*asked.pending) < asked.rival->lowest_nonce;
 }
 
 void take(Session& session, Context& context, in_flight::CreateChild& asked,
-          sa::ChildSaRecord child, const Bytes& nonce_r, std::vector<Write>& writes) {
+          const sa::TunnelRecord& tunnel, std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
+    const bool redundant = ours_is_redundant(sa, asked);
+    sa::ChildSaRecord child =
+        make(session, context, tunnel, std::move(*asked.pending), /*we_began=*/true);
     if (std::find(asked.gone.begin(), asked.gone.end(), child.outbound_spi) != asked.gone.end()) {
         report(context, session, EventKind::child_sa_ended,
                "Child SA " + hex(child.inbound_spi) + ": deleted by the peer before we knew it",
                child.inbound_spi);
         return;
     }
-    const bool redundant = ours_is_redundant(sa, asked, nonce_r);
     // The peer may send on it until it hears of its end; we don't.
     child.outbound_waits = redundant;
     report_child(context, session, child);
@@ -332,18 +354,14 @@ void take(Session& session, Context& context, in_flight::CreateChild& asked,
 }
 
 /// Why the answer is no good, if it isn't what we asked for.
-Expected<sa::ChildSaRecord, std::string> read_answer(Session& session, Context& context,
-                                                     const in_flight::CreateChild& asked,
-                                                     const ChildPayloads& answer,
-                                                     const Nonce* nonce) {
-    const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
-    if (tunnel == nullptr) {
-        return Unexpected{std::string("the tunnel was removed meanwhile")};
-    }
+Expected<sa::PendingSa, std::string> read_answer(const Session& session,
+                                                 const sa::TunnelRecord& tunnel,
+                                                 const in_flight::CreateChild& asked,
+                                                 const ChildPayloads& answer, const Nonce* nonce) {
     if (nonce == nullptr) {
         return Unexpected{std::string("the peer's answer has no nonce of 16 to 256 octets")};
     }
-    auto agreement = check_child(session, *tunnel, asked.inbound, answer, ChildStage::later);
+    auto agreement = check_child(session, tunnel, asked.inbound, answer, ChildStage::later);
     if (!agreement) {
         return Unexpected{agreement.error()};
     }
@@ -353,13 +371,49 @@ Expected<sa::ChildSaRecord, std::string> read_answer(Session& session, Context& 
         return Unexpected{"the peer chose " + name(agreement->suite.ke) + ", our KE payload was " +
                           name(asked.ours.method)};
     }
-    const auto shared =
-        pfs ? shared_secret(asked.ours, answer.ke) : std::optional<Secret>(Secret{});
+    auto shared = pfs ? shared_secret(asked.ours, answer.ke) : std::optional<Secret>(Secret{});
     if (!shared) {
         return Unexpected{std::string("the peer's KE payload is missing or invalid")};
     }
-    return make_child(session, context, *tunnel, std::move(*agreement),
-                      {{asked.ours.nonce, nonce->data}, true, shared->reveal(), asked.replaces});
+    return sa::PendingSa{std::move(*agreement), asked.replaces, asked.ours.nonce, nonce->data,
+                         std::move(*shared)};
+}
+
+/// What the peer has made, or is about to make, is of no use to us: it must go there too.
+void reject(Session& session, Context& context, in_flight::CreateChild& asked,
+            const std::string& why) {
+    report(context, session, EventKind::peer_refused,
+           "the Child SA that the peer made is no good: " + why);
+    wish_next(session, task::DeleteChildren{{asked.inbound}, true});
+    if (asked.replaces != EspSpi{}) {
+        refused(session, context, std::move(asked.wish));
+    }
+}
+
+/// An answer was good: the next key exchange, or after the last one the Child SA.
+void proceed(Session& session, Context& context, const Inbound& in, in_flight::CreateChild& asked,
+             std::vector<Write>& writes) {
+    Established& sa = session.in<Established>();
+    const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
+    if (tunnel == nullptr) {
+        return reject(session, context, asked, "the tunnel was removed meanwhile");
+    }
+    if (methods_left(*asked.pending).empty()) {
+        return take(session, context, asked, *tunnel, writes);
+    }
+    // RFC 9370 2.2.4: "if additional key exchanges are negotiated in the CREATE_CHILD_SA exchange
+    // in which the smallest nonce is used, then, because there is nothing to delete yet, the
+    // initiator of this exchange just stops the rekeying process, and it MUST NOT initiate the
+    // IKE_FOLLOWUP_KE exchange."
+    if (ours_is_redundant(sa, asked)) {
+        return;
+    }
+    if (asked.rival) {
+        forget_awaited(sa, asked.rival->spi);
+    }
+    if (!followup_ke::ask(session, context, asked, in, writes)) {
+        reject(session, context, asked, "the answer has no link to the next key exchange");
+    }
 }
 
 }  // namespace
@@ -378,14 +432,26 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     answer_child(session, context, in);
 }
 
+void complete(Session& session, Context& context, sa::PendingSa pending,
+              std::vector<Write>& writes) {
+    const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
+    check(tunnel != nullptr, "the tunnel of a Child SA that is made");
+    sa::ChildSaRecord child =
+        make(session, context, *tunnel, std::move(pending), /*we_began=*/false);
+    report_child(context, session, child);
+    established(session)->children.push_back(without_keys(child));
+    writes.emplace_back(std::move(child));
+}
+
 }  // namespace create_child
 
 namespace tasks {
 
-Started start(Session& session, Context& context, const task::NewChild&, Wish& wish,
+Started start(Session& session, Context& context, const task::NewChild& task, Wish& wish,
               std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
-    if (sa.successor != IkeSpi{} || sa.children.size() >= children_max) {
+    if (sa.successor != IkeSpi{} || sa.children.size() >= children_max ||
+        (task.only_first && !sa.children.empty())) {
         return Started::moot;
     }
     return start_create(session, context, {}, wish, writes);
@@ -398,31 +464,42 @@ Started start(Session& session, Context& context, const task::RekeyChild& task, 
         is_deleting(sa, task.inbound)) {
         return Started::moot;
     }
+    if (peer_rekeys_child(sa, task.inbound)) {
+        // It would say TEMPORARY_FAILURE.
+        wait_a_moment(session, context, std::move(wish));
+        return Started::moot;
+    }
     return start_create(session, context, task.inbound, wish, writes);
 }
 
 void finish(Session& session, Context& context, const Inbound& in, in_flight::CreateChild& asked,
             std::vector<Write>& writes) {
+    if (asked.pending) {
+        if (const Notify* refusal = first_error(in.payloads)) {
+            return on_refusal(session, context, asked, *refusal, writes);
+        }
+        if (!followup_ke::take(asked.ours, *asked.pending, in)) {
+            return reject(session, context, asked, "the answer to IKE_FOLLOWUP_KE is none");
+        }
+        return proceed(session, context, in, asked, writes);
+    }
     const auto answer = ChildPayloads::of(in.payloads);
     const Notify* error = first_error(in.payloads);
     if (!answer && error != nullptr) {
         return on_refusal(session, context, asked, *error, writes);
     }
-    const auto* nonce = find_nonce(in.payloads);
-    auto child = answer ? read_answer(session, context, asked, *answer, nonce)
-                        : Expected<sa::ChildSaRecord, std::string>(
-                              Unexpected{std::string("no SA or TS payload, and no error")});
-    if (!child) {
-        // The peer has made one nevertheless: it must go there too.
-        report(context, session, EventKind::peer_refused,
-               "the Child SA that the peer made is no good: " + child.error());
-        wish_next(session, task::DeleteChildren{{asked.inbound}, true});
-        if (asked.replaces != EspSpi{}) {
-            refused(session, context, std::move(asked.wish));
-        }
-        return;
+    const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
+    if (!answer || tunnel == nullptr) {
+        return reject(
+            session, context, asked,
+            !answer ? "no SA or TS payload, and no error" : "the tunnel was removed meanwhile");
     }
-    take(session, context, asked, std::move(*child), nonce->data, writes);
+    auto pending = read_answer(session, *tunnel, asked, *answer, find_nonce(in.payloads));
+    if (!pending) {
+        return reject(session, context, asked, pending.error());
+    }
+    asked.pending = std::move(*pending);
+    proceed(session, context, in, asked, writes);
 }
 
 }  // namespace tasks

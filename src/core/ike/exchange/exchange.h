@@ -61,19 +61,45 @@ void send_delete(Session& session, Context& context, std::vector<Write> writes =
 namespace create_child {
 
 void on_request(Session& session, Context& context, const Inbound& in);
+/// Responder: all key exchanges of a Child SA are done, and its tunnel is there; makes it.
+void complete(Session& session, Context& context, sa::PendingSa pending,
+              std::vector<Write>& writes);
 
 }  // namespace create_child
+
+/// IKE_FOLLOWUP_KE (RFC 9370 2.2.4): additional key exchanges after CREATE_CHILD_SA.
+namespace followup_ke {
+
+void on_request(Session& session, Context& context, const Inbound& in);
+/// Responder of CREATE_CHILD_SA: waits for the first of them; the notify that says so.
+[[nodiscard]] wire::ike::Payload expect(Session& session, Context& context, sa::PendingSa pending);
+
+/// Initiator: asks for the next one, with the link out of the answer before; takes `asked` and
+/// `writes` along. False, and nothing is done, if that answer has none.
+[[nodiscard]] bool ask(Session& session, Context& context, in_flight::CreateChild& asked,
+                       const Inbound& answer, std::vector<Write>& writes);
+[[nodiscard]] bool ask(Session& session, Context& context, in_flight::RekeyIke& asked,
+                       const Inbound& answer, std::vector<Write>& writes);
+/// Initiator: adds to `pending` what our half and the answer's make; false if that has none.
+[[nodiscard]] bool take(const in_flight::Offer& ours, sa::PendingSa& pending,
+                        const Inbound& answer);
+
+}  // namespace followup_ke
 
 /// CREATE_CHILD_SA that rekeys the IKE SA (RFC 7296 1.3.2), and who has its estate: the Child SAs
 /// and the Endpoint fact of the chain.
 namespace rekey_ike {
 
 void on_request(Session& session, Context& context, const Inbound& in);
+/// Responder: all key exchanges of an IKE SA are done; makes it.
+void complete(Session& session, Context& context, const sa::PendingSa& pending,
+              std::vector<Write>& writes);
 /// An authentic message of the peer came in on it.
 void heard(Session& session, Context& context);
 /// The peer makes or deletes SAs on it: if it was undecided who has the estate, it is decided now.
 void accept_estate(Session& session, Context& context);
-/// It isn't known yet whether this heir gets the estate: it has nothing to ask for until then.
+/// It isn't known yet whether this heir gets the estate, or the peer is about to replace it: it has
+/// nothing to ask for until then.
 [[nodiscard]] bool undecided(const Session& session, Context& context);
 /// It ends: an heir that waits for the estate gets it.
 void bequeath(Session& session, Context& context, std::vector<Write>& writes);

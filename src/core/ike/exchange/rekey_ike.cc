@@ -10,6 +10,9 @@
 // the Child SAs and the Endpoint fact of the chain (Session::origin), which don't change. The old
 // one is left with its successor's name and waits for its DELETE.
 //
+// With additional key exchanges (followup_ke.cc) the heir is made when the last one is done; until
+// then there is nothing to hand over.
+//
 // The peer's rekey is answered by an heir that nobody has spoken to yet (Session::heir_of). It may
 // stay so: its claim was written and the old one's was lost to another owner, who goes on with the
 // old one and never sent that answer. Such an heir ends without touching the estate.
@@ -23,13 +26,15 @@
 //     currently trying to close"),
 //   - the peer deletes the old one ("the first peer can forget its own rekey attempt"),
 //   - or the peer makes or deletes SAs on the rival, which it would not do on one that is to go.
-// It has lost when the peer deletes it.
+// It has lost when the peer deletes it. A rival that waits for its additional key exchanges is no
+// SA yet: who loses just stops, who wins tells it no more.
 #include <algorithm>
 
 #include "core/ike/exchange/exchange.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/offer.h"
+#include "core/ike/pending.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
@@ -49,14 +54,11 @@ using wire::ike::SecurityAssociation;
 namespace {
 
 /// The suites of a tunnel that this release can run; the present one first, since rekeying need not
-/// change algorithms. Without their additional key exchanges, which would take IKE_FOLLOWUP_KE:
-/// what the first ones gave lives on in SK_d.
+/// change algorithms.
 std::vector<IkeSuite> suites_for(const sa::TunnelRecord& tunnel, const IkeSuite& present) {
     std::vector<IkeSuite> suites;
-    for (IkeSuite suite : sa::ike_suites_of(tunnel)) {
-        const bool first = suite == present;
-        suite.additional = {};
-        suites.insert(first ? suites.begin() : suites.end(), suite);
+    for (const IkeSuite& suite : sa::ike_suites_of(tunnel)) {
+        suites.insert(suite == present ? suites.begin() : suites.end(), suite);
     }
     return suites;
 }
@@ -85,6 +87,7 @@ void retire(Established& sa, const Context& context, IkeSpi successor) {
     sa.successor = successor;
     sa.retire_at = context.now.instant + retire_after;
     sa.children.clear();
+    sa.awaited.clear();
 }
 
 /// The estate goes from the old IKE SA to the heir, and what we still want with it.
@@ -104,23 +107,14 @@ void hand_over(Session& old, Session& heir, Context& context) {
                crypto::to_string(heir.channel->suite()));
 }
 
-/// What both sides agreed on for the new IKE SA.
-struct Agreed {
-    IkeSpi ours;
-    IkeSpi theirs;
-    bool we_began = false;
-    IkeSuite suite;
-    NoncePair nonces;
-    ByteView shared_secret;
-};
-
-/// The new session; nothing handed over yet.
+/// The new session, once all its key exchanges are done; nothing handed over yet.
 std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
-                                   const Agreed& agreed) {
+                                   const sa::PendingSa& pending, bool we_began) {
+    const auto& agreed = std::get<sa::IkeAgreement>(pending.agreement);
     auto heir = std::make_unique<Session>();
-    heir->our_spi = agreed.ours;
-    heir->peer_spi = agreed.theirs;
-    heir->we_initiated = agreed.we_began;
+    heir->our_spi = agreed.our_spi;
+    heir->peer_spi = agreed.peer_spi;
+    heir->we_initiated = we_began;
     heir->path = old.path;
     heir->nat = old.nat;
     heir->redirect_supported = old.redirect_supported;
@@ -135,11 +129,12 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
     // "SK_d, SK_ai, ... are computed from SKEYSEED as specified in Section 2.14, using SPIi, SPIr,
     // Ni, and Nr from the new exchange".
     const Channel& channel = *old.channel;
-    const Secret seed = skeyseed_rekey(channel.suite().prf, channel.keys().d.reveal(),
-                                       agreed.nonces, agreed.shared_secret);
+    const NoncePair nonces = nonces_of(pending);
+    const Secret seed = skeyseed_rekey(channel.suite().prf, channel.keys().d.reveal(), nonces,
+                                       pending.first.reveal(), pending.additional.reveal());
     heir->channel.emplace(Channel::Setup{
-        agreed.suite, derive_ike_keys(agreed.suite, seed.reveal(), agreed.nonces, heir->spis()),
-        agreed.we_began, Epoch(1), 0});
+        agreed.suite, derive_ike_keys(agreed.suite, seed.reveal(), nonces, heir->spis()), we_began,
+        Epoch(1), 0});
     heir->state = Established{established(old)->peer_id, {}, context.now.wall};
     return heir;
 }
@@ -168,6 +163,9 @@ std::optional<std::string> why_not_now(Session& session) {
         return "it was rekeyed already or is ending";
     }
     if (const auto* rekey = rekey_under_way(session)) {
+        if (rekey->pending) {
+            return "our own rekey is in its IKE_FOLLOWUP_KE exchanges";
+        }
         return rekey->rival ? std::optional<std::string>("the peer's rekey before is undecided")
                             : std::nullopt;
     }
@@ -177,43 +175,24 @@ std::optional<std::string> why_not_now(Session& session) {
     return std::nullopt;
 }
 
-/// A request to rekey, read and chosen from.
-struct Asked {
-    Chosen<IkeSuite> chosen;
-    IkeSpi peer_spi;
-    const Nonce& nonce;
-};
-
-void answer(Session& session, Context& context, const Inbound& in, Asked asked,
-            const Response& response) {
-    Established& sa = session.in<Established>();
-    const IkeSpi our_spi = context.sessions.new_spi();
-    Session& heir = context.sessions.add(make_heir(session, context,
-                                                   {.ours = our_spi,
-                                                    .theirs = asked.peer_spi,
-                                                    .we_began = false,
-                                                    .suite = asked.chosen.suite,
-                                                    .nonces = {asked.nonce.data, response.nonce},
-                                                    .shared_secret = response.shared.reveal()}));
-    heir.heir_of = session.our_spi;
+/// The request is accepted, `pending` says how: the heir, or the first of more key exchanges.
+void answer(Session& session, Context& context, const Inbound& in, wire::ike::Proposal chosen,
+            sa::PendingSa pending, std::vector<Payload> payloads) {
     if (auto* ours = rekey_under_way(session)) {
         // RFC 7296 2.25.2: "it SHOULD reply as usual, and should prepare to close redundant SAs and
-        // move inherited Child SAs later based on the nonces". The rival's claim names the Child
-        // SAs as well, for an adopter that finds it alone.
-        ours->rival = in_flight::Rival{our_spi.value(), lower_of(asked.nonce.data, response.nonce)};
-        for (const sa::ChildSaRecord& child : sa.children) {
-            heir.in<Established>().children.push_back(child.clone());
-        }
-    } else {
-        hand_over(session, heir, context);
+        // move inherited Child SAs later based on the nonces".
+        ours->rival = in_flight::Rival{our_spi_of(pending), lowest_nonce(pending)};
     }
     Writer spi;
-    spi.u64(our_spi.value());
-    asked.chosen.proposal.spi = std::move(spi).take();
-    std::vector<Payload> payloads{{SecurityAssociation{{std::move(asked.chosen.proposal)}}}};
-    payloads.insert(payloads.end(), response.payloads.begin(), response.payloads.end());
+    spi.u64(our_spi_of(pending));
+    chosen.spi = std::move(spi).take();
+    payloads.insert(payloads.begin(), Payload{SecurityAssociation{{std::move(chosen)}}});
     std::vector<Write> writes;
-    writes.emplace_back(claim_of(heir, context.config));
+    if (methods_left(pending).empty()) {
+        rekey_ike::complete(session, context, pending, writes);
+    } else {
+        payloads.push_back(followup_ke::expect(session, context, std::move(pending)));
+    }
     respond(session, context, in, payloads, std::move(writes), Persist::claim);
 }
 
@@ -225,21 +204,36 @@ void dismiss(Session& redundant, Context& context, IkeSpi successor) {
     wish_next(redundant, task::DeleteIke{});
 }
 
+/// Two were made in place of one, or will be: true if ours is the one to go.
+bool ours_is_redundant(const Session& session, Context& context, const in_flight::RekeyIke& asked) {
+    return asked.rival &&
+           (living(context, IkeSpi(asked.rival->spi)) != nullptr ||
+            is_awaited(*established(session), asked.rival->spi)) &&
+           lowest_nonce(*asked.pending) < asked.rival->lowest_nonce;
+}
+
+/// The rival has won; if it is there already, it gets the estate.
+void give_way(Session& session, Context& context, const in_flight::RekeyIke& asked,
+              std::vector<Write>& writes) {
+    if (Session* rival = living(context, IkeSpi(asked.rival->spi))) {
+        hand_over(session, *rival, context);
+        writes.emplace_back(claim_of(*rival, context.config));
+    }
+}
+
 /// Our request made `made`: who gets the estate?
 void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke& asked,
-                  Session& made, const Bytes& lowest, std::vector<Write>& writes) {
+                  Session& made, std::vector<Write>& writes) {
     const IkeSpi successor = session.in<Established>().successor;
-    Session* rival = asked.rival ? living(context, IkeSpi(asked.rival->spi)) : nullptr;
     if (successor != IkeSpi{}) {
         // The peer has used its own already.
         dismiss(made, context, successor);
-    } else if (rival != nullptr && lowest < asked.rival->lowest_nonce) {
-        hand_over(session, *rival, context);
-        dismiss(made, context, rival->our_spi);
-        writes.emplace_back(claim_of(*rival, context.config));
+    } else if (ours_is_redundant(session, context, asked)) {
+        give_way(session, context, asked, writes);
+        dismiss(made, context, IkeSpi(asked.rival->spi));
     } else {
         hand_over(session, made, context);
-        if (rival != nullptr) {
+        if (Session* rival = asked.rival ? living(context, IkeSpi(asked.rival->spi)) : nullptr) {
             // The peer made it, the peer deletes it.
             retire(rival->in<Established>(), context, made.our_spi);
             writes.emplace_back(claim_of(*rival, context.config));
@@ -249,17 +243,11 @@ void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke&
     writes.emplace_back(claim_of(made, context.config));
 }
 
-struct Answer {
-    IkeSuite suite;
-    IkeSpi peer_spi;
-    const Nonce* nonce;
-    Secret shared;
-};
-
-Expected<Answer, std::string> read_answer(const Session& session, const Context& context,
-                                          const in_flight::RekeyIke& asked,
-                                          const SecurityAssociation& proposals,
-                                          const std::vector<Payload>& payloads) {
+/// Our request was accepted; why its answer is no good, if it isn't what we asked for.
+Expected<sa::PendingSa, std::string> read_answer(const Session& session, const Context& context,
+                                                 const in_flight::RekeyIke& asked,
+                                                 const SecurityAssociation& proposals,
+                                                 const std::vector<Payload>& payloads) {
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
     if (tunnel == nullptr) {
         return Unexpected{std::string("the tunnel was removed meanwhile")};
@@ -277,7 +265,44 @@ Expected<Answer, std::string> read_answer(const Session& session, const Context&
     if (!shared) {
         return Unexpected{std::string("the peer's KE payload is missing or invalid")};
     }
-    return Answer{*suite, *spi, nonce, std::move(*shared)};
+    return sa::PendingSa{sa::IkeAgreement{*suite, asked.our_spi, *spi},
+                         {},
+                         asked.ours.nonce,
+                         nonce->data,
+                         std::move(*shared)};
+}
+
+/// The peer has an IKE SA now, or is about to, that we can't speak on: ours is of no use to it any
+/// more.
+void reject(Session& session, Context& context, const std::string& why) {
+    report(context, session, EventKind::peer_refused,
+           "the rekeyed IKE SA that the peer made is no good, so the old one ends: " + why);
+    wish_next(session, task::DeleteIke{});
+}
+
+/// An answer was good: the next key exchange, or after the last one the new IKE SA.
+void proceed(Session& session, Context& context, const Inbound& in, in_flight::RekeyIke& asked,
+             std::vector<Write>& writes) {
+    Established& sa = session.in<Established>();
+    if (methods_left(*asked.pending).empty()) {
+        Session& made =
+            context.sessions.add(make_heir(session, context, *asked.pending, /*we_began=*/true));
+        return settle_rekey(session, context, asked, made, writes);
+    }
+    if (sa.successor != IkeSpi{}) {
+        return;  // The peer has used its own already.
+    }
+    // RFC 9370 2.2.4: "the initiator of this exchange just stops the rekeying process, and it MUST
+    // NOT initiate the IKE_FOLLOWUP_KE exchange."
+    if (ours_is_redundant(session, context, asked)) {
+        return give_way(session, context, asked, writes);
+    }
+    if (asked.rival) {
+        forget_awaited(sa, asked.rival->spi);
+    }
+    if (!followup_ke::ask(session, context, asked, in, writes)) {
+        reject(session, context, "the answer has no link to the next key exchange");
+    }
 }
 
 bool retry_with_group(Session& session, Context& context, in_flight::RekeyIke& asked,
@@ -313,7 +338,9 @@ void on_refusal(Session& session, Context& context, in_flight::RekeyIke& asked, 
         retry_with_group(session, context, asked, *error)) {
         return;
     }
-    if (error != nullptr && error->type == NotifyType::temporary_failure) {
+    // RFC 9370 2.2.4 says with STATE_NOT_FOUND what create_child.cc quotes.
+    if (error != nullptr && (error->type == NotifyType::temporary_failure ||
+                             error->type == NotifyType::state_not_found)) {
         return put_off(session, context, std::move(asked.wish));
     }
     report(context, session, EventKind::peer_refused,
@@ -355,11 +382,34 @@ void on_request(Session& session, Context& context, const Inbound& in) {
                             {{}, {}, NotifyType::invalid_ke_payload, std::move(group).take()},
                             "we choose " + name(chosen->suite.ke));
     }
-    const auto response = make_response(context.random, chosen->suite.ke, ke);
+    auto response = make_response(context.random, chosen->suite.ke, ke);
     if (!response) {
         return refuse_syntax(session, context, in, "has an invalid KE value");
     }
-    answer(session, context, in, {std::move(*chosen), *peer_spi, *nonce}, *response);
+    answer(session, context, in, std::move(chosen->proposal),
+           {sa::IkeAgreement{chosen->suite, context.sessions.new_spi(), *peer_spi},
+            {},
+            nonce->data,
+            response->nonce,
+            std::move(response->shared)},
+           std::move(response->payloads));
+}
+
+void complete(Session& session, Context& context, const sa::PendingSa& pending,
+              std::vector<Write>& writes) {
+    Session& heir = context.sessions.add(make_heir(session, context, pending, /*we_began=*/false));
+    heir.heir_of = session.our_spi;
+    Established& sa = *established(session);
+    if (rekey_under_way(session) != nullptr) {
+        // Ours may still win. The rival's claim names the Child SAs as well, for an adopter that
+        // finds it alone.
+        for (const sa::ChildSaRecord& child : sa.children) {
+            heir.in<Established>().children.push_back(child.clone());
+        }
+    } else {
+        hand_over(session, heir, context);
+    }
+    writes.emplace_back(claim_of(heir, context.config));
 }
 
 void heard(Session& session, Context& context) {
@@ -379,7 +429,8 @@ void accept_estate(Session& session, Context& context) {
 }
 
 bool undecided(const Session& session, Context& context) {
-    return undecided_predecessor(session, context) != nullptr;
+    return undecided_predecessor(session, context) != nullptr ||
+           peer_rekeys_ike(*established(session));
 }
 
 void bequeath(Session& session, Context& context, std::vector<Write>& writes) {
@@ -441,28 +492,25 @@ Started start(Session& session, Context& context, const task::RekeyIke&, Wish& w
 
 void finish(Session& session, Context& context, const Inbound& in, in_flight::RekeyIke& asked,
             std::vector<Write>& writes) {
+    if (asked.pending) {
+        if (const Notify* error = first_error(in.payloads)) {
+            return on_refusal(session, context, asked, error, writes);
+        }
+        if (!followup_ke::take(asked.ours, *asked.pending, in)) {
+            return reject(session, context, "the answer to IKE_FOLLOWUP_KE is none");
+        }
+        return proceed(session, context, in, asked, writes);
+    }
     const auto* proposals = Message::find_in<SecurityAssociation>(in.payloads);
     if (proposals == nullptr) {
         return on_refusal(session, context, asked, first_error(in.payloads), writes);
     }
-    const auto answer = read_answer(session, context, asked, *proposals, in.payloads);
-    if (!answer) {
-        // The peer has an IKE SA now that we can't speak on: ours is of no use to it any more.
-        report(context, session, EventKind::peer_refused,
-               "the rekeyed IKE SA that the peer made is no good, so the old one ends: " +
-                   answer.error());
-        return wish_next(session, task::DeleteIke{});
+    auto pending = read_answer(session, context, asked, *proposals, in.payloads);
+    if (!pending) {
+        return reject(session, context, pending.error());
     }
-    Session& made =
-        context.sessions.add(make_heir(session, context,
-                                       {.ours = asked.our_spi,
-                                        .theirs = answer->peer_spi,
-                                        .we_began = true,
-                                        .suite = answer->suite,
-                                        .nonces = {asked.ours.nonce, answer->nonce->data},
-                                        .shared_secret = answer->shared.reveal()}));
-    settle_rekey(session, context, asked, made, lower_of(asked.ours.nonce, answer->nonce->data),
-                 writes);
+    asked.pending = std::move(*pending);
+    proceed(session, context, in, asked, writes);
 }
 
 }  // namespace tasks

@@ -155,6 +155,8 @@ Bytes build_response(Session& session, const Message& request, const IkeSuite& s
     if (has_additional(suite)) {
         append_intermediate(payloads);
     }
+    // RFC 6023 3: who says so in its response "MUST" accept an IKE_AUTH request without a Child SA.
+    payloads.push_back({Notify{{}, {}, NotifyType::childless_ikev2_supported, {}}});
     auth::append_to_init_response(payloads, request.payloads, tunnels);
     Message response;
     response.header = request.header;
