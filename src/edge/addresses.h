@@ -43,6 +43,7 @@ private:
         Give give;
         std::vector<sa::AddressLease> back = {};  // to be given back; then nobody waits
         int tries = 0;
+        bool book_read = false;  // for this want; else it may be older
     };
     struct GivenBack {
         Instant due;

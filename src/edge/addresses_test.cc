@@ -41,12 +41,16 @@ protected:
                 [this](const std::string&, const IpAddress& address) {
                     return used_.contains(address); }};
     }
+    static std::uint64_t count(const Addresses& edge, const std::string& name) {
+        const auto found = edge.counters().find(name);
+        return found == edge.counters().end() ? 0 : found->second;
+    }
     /// The IKE SA with these ended, and the time came to give them back.
     void end(Addresses& edge, const std::vector<IpAddress>& addresses) {
         edge.ended("acme", addresses, now_);
         now_ = now_ + 6s;
         edge.look(now_);
-        loop_.run_until([] { return false; }, std::chrono::milliseconds(50));
+        (void)ask(edge, 99);  // is served after it
     }
     void want(Addresses& edge, int who, const std::string& name = "road") {
         edge.want({IkeSpi(static_cast<std::uint64_t>(who)),
@@ -86,9 +90,7 @@ TEST_F(AddressesTest, TwoEdgesGiveNoAddressTwice) {
         ASSERT_EQ(given.addresses.size(), 1U) << given.why;
         EXPECT_TRUE(addresses.insert(given.addresses[0]).second) << "given twice";
     }
-    EXPECT_GT(
-        ams_.counters().at("addresses_lost_rounds") + sin_.counters().at("addresses_lost_rounds"),
-        0U)
+    EXPECT_GT(count(ams_, "addresses_lost_rounds") + count(sin_, "addresses_lost_rounds"), 0U)
         << "they did compete";
 }
 
@@ -147,7 +149,7 @@ TEST_F(AddressesTest, WhoIsThereAgainKeepsTheAddress) {
     ams_.ended("acme", mine, now_);
     EXPECT_EQ(ask(sin_, 1, "small").addresses, mine);
     ams_.look(now_ + 6s);
-    loop_.run_until([] { return false; }, std::chrono::milliseconds(50));
+    (void)ask(ams_, 99);
     EXPECT_THAT(ask(sin_, 3, "small").addresses, IsEmpty());
 }
 

@@ -282,10 +282,11 @@ TEST_F(Certificates, WithoutACrlWhereOneIsDemanded) {
 }
 
 TEST_F(Certificates, WhoseListsAreWantedIfTheyLeadToAnAnchor) {
-    const auto pointed = [](const Issued& issuer) {
+    const std::string url = "http://ca.example/a.crl";
+    const auto pointed = [&url](const Issued& issuer) {
         return crypto::test::issue({.subject = "CN=hq.acme",
                                     .alternative_names = "DNS:hq.acme.example",
-                                    .crl_points = "URI:http://ca.example/a.crl"},
+                                    .crl_points = "URI:" + url},
                                    issuer);
     };
     fleet().credentials.crl_check = crypto::CrlCheck::strict;
@@ -294,7 +295,7 @@ TEST_F(Certificates, WhoseListsAreWantedIfTheyLeadToAnAnchor) {
     EXPECT_TRUE(world.fleet.crls_wanted.empty()) << "the tunnel doesn't go by them";
     fleet().credentials.crl_points = true;
     world.initiate();
-    EXPECT_EQ(world.fleet.crls_wanted, std::vector<std::string>{"http://ca.example/a.crl"});
+    EXPECT_EQ(world.fleet.crls_wanted, std::vector<std::string>{url});
     prove_by(router(), pointed(pki().stranger));
     world.initiate();
     EXPECT_EQ(world.fleet.crls_wanted.size(), 1U) << "a stranger has us fetch nothing";
