@@ -6,8 +6,10 @@
 #pragma once
 
 #include "config/config.h"
+#include "edge/addresses.h"
 #include "edge/bootstrap.h"
 #include "edge/capture_trace.h"
+#include "edge/crls.h"
 #include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
 #include "edge/host.h"
@@ -18,6 +20,7 @@
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
+#include "net/http_fetcher.h"
 
 namespace anyswan::edge {
 
@@ -89,6 +92,7 @@ private:
     void plan_repair();
     void keep_up();
     void tell_traffic();
+    void make_crls();
     void adopt_own();
     void adopt_one(const std::string& key);
     [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;
@@ -126,6 +130,9 @@ private:
     std::unique_ptr<Facts> facts_;
     std::unique_ptr<Claims> claims_;
     std::unique_ptr<Leases> leases_;
+    std::unique_ptr<Addresses> addresses_;
+    std::unique_ptr<Crls> crls_;
+    std::unique_ptr<net::HttpFetcher> fetcher_;  // made when first needed
     std::unique_ptr<dataplane::Driver> driver_;
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;

@@ -23,6 +23,8 @@ INNER_THEM = {4: "10.1.0.1", 6: "fd01::1"}
 SECOND_THEM = "10.1.1.1"
 PREFIX_US = {4: "10.0.0.0/24", 6: "fd00::/64"}
 PREFIX_THEM = {4: "10.1.0.0/24", 6: "fd01::/64"}
+VIRTUAL_POOL = {4: "10.9.0.0/24", 6: "fd00:9::/112"}
+VIRTUAL_DNS = {4: "10.0.0.53", 6: "fd00::53"}
 SECOND_PREFIX_THEM = "10.1.1.0/24"
 
 

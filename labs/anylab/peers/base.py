@@ -67,6 +67,7 @@ class Setup:
     childless: bool = False
     ppk: tuple = ()  # (id, secret), required
     demand_cookie: bool = False
+    virtual: tuple = ()  # ((pool, DNS server), ...), which the responder has: the initiator asks for an address of each
     rekeys: str = ""  # child or ike: what the peer will be asked to rekey, for one that does it by lifetime alone
     extra: dict = field(default_factory=dict)
 

@@ -16,7 +16,7 @@ TOOLS = UNPACKED / "usr/libexec/ipsec"
 # pluto has the path of its helpers compiled in.
 ENTER = 'mount --bind "$0" /usr/libexec && exec "$@"'
 
-ENCR = {"aes128gcm16": "aes_gcm128", "aes192gcm16": "aes_gcm192", "aes256gcm16": "aes_gcm256",
+ENCR = {"null": "null", "aes128gcm16": "aes_gcm128", "aes192gcm16": "aes_gcm192", "aes256gcm16": "aes_gcm256",
         "chacha20poly1305": "chacha20_poly1305", "aes128": "aes128", "aes192": "aes192", "aes256": "aes256"}
 HASH = {"sha1": "sha1", "sha256": "sha2_256", "sha384": "sha2_384", "sha512": "sha2_512"}
 KE = {"modp1536": "dh5", "modp2048": "dh14", "modp3072": "dh15", "modp4096": "dh16", "modp6144": "dh17",
@@ -45,6 +45,7 @@ class LibreswanPeer(Peer):
     dataplane = "kernel"
     needs_guest = True
     cannot = {
+        "virtual": "is configured in another way for virtual addresses, which this adapter does not write",
         "mlkem": "has no ML-KEM",
         "auth-ed25519": "has no Ed25519",
         "auth-rsa-pkcs1": "signs with RSA-PSS, or PKCS#1 v1.5 and SHA-1",

@@ -18,6 +18,8 @@ def _words(block):
     enc = re.search(r"\benc (\S+) 0x([0-9a-f]+)", block)
     if enc:
         words.add(f"aes{len(enc[2]) * 4}" if enc[1] == "cbc(aes)" else enc[1])
+    if "ecb(cipher_null)" in block:
+        words = {"null"}
     auth = re.search(r"auth-trunc (\S+) ", block)
     if auth:
         words.add(INTEG.get(auth[1], auth[1]))
