@@ -27,15 +27,21 @@ if(ANYSWAN_SANITIZE)
     -fsanitize=${ANYSWAN_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(anyswan_options INTERFACE -fsanitize=${ANYSWAN_SANITIZE})
 endif()
-if(ANYSWAN_FUZZ)
-  target_compile_options(anyswan_options INTERFACE -fsanitize=fuzzer-no-link)
-endif()
+
+# What fuzz targets link reports its edges to libFuzzer, and is optimised, since it runs millions of times; the tests
+# themselves, which run once, compile in half of the time without either.
+function(anyswan_fuzzed target)
+  if(ANYSWAN_FUZZ)
+    target_compile_options(${target} PRIVATE -O1 -fsanitize=fuzzer-no-link)
+  endif()
+endfunction()
 
 # anyswan_library(NAME SOURCES a.cc ... LINK lib ...): a static library of one folder.
 function(anyswan_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
   add_library(anyswan_${name} STATIC ${ARG_SOURCES})
   target_link_libraries(anyswan_${name} PUBLIC anyswan_options ${ARG_LINK})
+  anyswan_fuzzed(anyswan_${name})
 endfunction()
 
 # Everything that `./test unit` runs.

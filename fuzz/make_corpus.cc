@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// make_corpus CAPTURES OUT: seeds for the fuzz targets, from the captures' datagrams and
-// plaintexts, IKE's and ESP's.
+// make_corpus TESTDATA OUT: seeds for the fuzz targets, from the captures' datagrams and
+// plaintexts, IKE's and ESP's, and from a kernel's messages.
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -130,12 +130,26 @@ struct Corpora {
     }
 };
 
+/// Netlink messages in hex, each behind a line that names it.
+void add_netlink(Corpus& xfrm, const std::filesystem::path& path) {
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);) {
+        if (const auto message = line.starts_with("#") ? std::nullopt : from_hex(line)) {
+            xfrm.add(*message);
+        }
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    check(argc == 3, "usage: make_corpus CAPTURES OUT");
+    check(argc == 3, "usage: make_corpus TESTDATA OUT");
+    const std::filesystem::path data(argv[1]);
     Corpora corpora(argv[2]);
-    for (const auto& folder : std::filesystem::directory_iterator(argv[1])) {
+    Corpus xfrm(std::filesystem::path(argv[2]) / "xfrm");
+    add_netlink(xfrm, data / "xfrm" / "kernel.hex");
+    add_netlink(xfrm, data / "xfrm" / "requests.hex");
+    for (const auto& folder : std::filesystem::directory_iterator(data / "captures")) {
         if (!folder.is_directory()) {
             continue;
         }

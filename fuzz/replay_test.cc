@@ -20,10 +20,21 @@ struct Named {
     Target* run;
 };
 constexpr Named targets[] = {
-    {"bus", fuzz_bus},       {"chain", fuzz_chain},     {"config", fuzz_config},
-    {"esp", fuzz_esp},       {"ip", fuzz_ip},           {"message", fuzz_message},
-    {"open", fuzz_open},     {"pcap", fuzz_pcap},       {"reassembly", fuzz_reassembly},
-    {"record", fuzz_record}, {"session", fuzz_session}, {"x509", fuzz_x509},
+    {"api", fuzz_api},
+    {"bus", fuzz_bus},
+    {"chain", fuzz_chain},
+    {"config", fuzz_config},
+    {"esp", fuzz_esp},
+    {"ip", fuzz_ip},
+    {"jetstream", fuzz_jetstream},
+    {"message", fuzz_message},
+    {"open", fuzz_open},
+    {"pcap", fuzz_pcap},
+    {"reassembly", fuzz_reassembly},
+    {"record", fuzz_record},
+    {"session", fuzz_session},
+    {"x509", fuzz_x509},
+    {"xfrm", fuzz_xfrm},
 };
 
 class Replay : public testing::TestWithParam<Named> {};

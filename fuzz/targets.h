@@ -10,11 +10,13 @@ namespace anyswan::fuzz {
 
 using Target = int(const std::uint8_t* data, std::size_t size);
 
+Target fuzz_api;
 Target fuzz_bus;
 Target fuzz_chain;
 Target fuzz_config;
 Target fuzz_esp;
 Target fuzz_ip;
+Target fuzz_jetstream;
 Target fuzz_message;
 Target fuzz_open;
 Target fuzz_pcap;
@@ -22,5 +24,6 @@ Target fuzz_reassembly;
 Target fuzz_record;
 Target fuzz_session;
 Target fuzz_x509;
+Target fuzz_xfrm;
 
 }  // namespace anyswan::fuzz

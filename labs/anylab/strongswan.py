@@ -57,8 +57,8 @@ charon {{
 
     def configure(self, *, local, remote, local_id, remote_id, psk, local_ts, remote_ts,
                   ike="aes256gcm16-prfsha256-x25519", esp="aes256gcm16", encap=False, dpd_s=0,
-                  remote_port=500, extra="", local_auth="psk", remote_auth="psk", files=(), secrets=""):
-        """(Re)loads its one connection. `extra` is added to the connection. `files`: (folder of swanctl, path) of
+                  remote_port=500, extra="", local_auth="psk", remote_auth="psk", files=(), secrets="", more_children=""):
+        """(Re)loads its one connection. `extra` is added to the connection, `more_children` to its children. `files`: (folder of swanctl, path) of
         certificates, keys and CRLs; `local_auth` and `remote_auth` are swanctl's words."""
         for folder in ("x509", "x509ca", "x509crl", "private"):
             shutil.rmtree(self.dir / "swanctl" / folder, ignore_errors=True)
@@ -87,7 +87,9 @@ connections {{ tunnel {{
     local_ts = {local_ts}
     remote_ts = {remote_ts}
     esp_proposals = {esp}
-  }} }}
+  }}
+  {more_children}
+  }}
 }} }}
 secrets {{ ike-1 {{ secret = "{psk}" }}
   {secrets} }}

@@ -5,6 +5,7 @@
 
 #include "api/json.h"
 #include "config/config.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::api {
 
@@ -14,12 +15,17 @@ using Respond = std::function<void(Response)>;
 
 const std::string trace_path = "/v1/trace";
 
+/// JSON is UTF-8; a request's path, which an answer may repeat, can be anything.
+std::string line(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 Response ok(const Json& json) {
-    return {200, "application/json", json.dump() + "\n"};
+    return {200, "application/json", line(json)};
 }
 
 Response error(int status, const std::string& message) {
-    return {status, "application/json", Json{{"error", message}}.dump() + "\n"};
+    return {status, "application/json", line({{"error", message}})};
 }
 
 const char* word(edge::Written written) {
@@ -28,6 +34,12 @@ const char* word(edge::Written written) {
 
 /// Answers once all tunnels are written.
 void put_tunnels(edge::Edge& edge, const Request& request, const Respond& respond) {
+    if (!edge.can_write()) {
+        respond(error(503,
+                      "this edge has not reached its store yet, so nothing was written; its log "
+                      "says why"));
+        return;
+    }
     auto tunnels = config::parse_tunnels(request.body, "request");
     if (!tunnels) {
         respond(error(400, tunnels.error().message));
@@ -40,8 +52,10 @@ void put_tunnels(edge::Edge& edge, const Request& request, const Respond& respon
     const auto progress = std::make_shared<Progress>();
     progress->open = tunnels->size();
     for (const sa::TunnelRecord& tunnel : *tunnels) {
-        edge.apply_tunnel(tunnel, [progress, respond, id = tunnel.id](edge::Written written) {
-            progress->applied.push_back({{"id", id.to_string()}, {"written", word(written)}});
+        Json row{{"id", tunnel.id.to_string()}, {"warnings", sa::warnings(tunnel)}};
+        edge.apply_tunnel(tunnel, [progress, respond, row](edge::Written written) {
+            progress->applied.push_back(row);
+            progress->applied.back()["written"] = word(written);
             if (--progress->open == 0) {
                 respond(ok({{"applied", progress->applied}}));
             }

@@ -85,18 +85,18 @@ void DataplaneRole::on_tunnel(const sa::TunnelRecord& record) {
     if (known == routes_.end() && domains_[record.id.account]++ == 0) {
         change(dataplane::AddDomain{record.id.account});
     }
+    const std::vector<IpPrefix> after = record.routed_prefixes();
     for (const IpPrefix& prefix : before) {
-        if (std::find(record.remote_prefixes.begin(), record.remote_prefixes.end(), prefix) ==
-            record.remote_prefixes.end()) {
+        if (std::find(after.begin(), after.end(), prefix) == after.end()) {
             change(dataplane::RemoveRoute{record.id, prefix});
         }
     }
-    for (const IpPrefix& prefix : record.remote_prefixes) {
+    for (const IpPrefix& prefix : after) {
         if (std::find(before.begin(), before.end(), prefix) == before.end()) {
             change(dataplane::AddRoute{record.id, prefix});
         }
     }
-    routes_[record.id] = record.remote_prefixes;
+    routes_[record.id] = after;
 }
 
 void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
@@ -129,6 +129,11 @@ void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
         return;
     }
     Child& child = children_[record.inbound_spi];
+    if (child.record.inbound_spi == EspSpi{}) {
+        for (const IpAddress& address : record.our_addresses) {
+            change(dataplane::AddAddress{record.tunnel.account, address});
+        }
+    }
     child.record = record.clone();
     install(child);
 }
@@ -180,6 +185,9 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
     log::info("dataplane", "child SA " + hex(removal.inbound_spi) + " of tunnel " +
                                found->second.record.tunnel.to_string() +
                                (removal.drain ? " replaced" : " removed"));
+    for (const IpAddress& address : found->second.record.our_addresses) {
+        change(dataplane::RemoveAddress{found->second.record.tunnel.account, address});
+    }
     children_.erase(found);
     parts_.leases.forget(removal.inbound_spi);
     change(removal);
@@ -305,6 +313,14 @@ std::vector<ChildRow> DataplaneRole::list() const {
         rows.push_back(std::move(row));
     }
     return rows;
+}
+
+bool DataplaneRole::is_assigned(const std::string& account, const IpAddress& address) const {
+    return std::ranges::any_of(endpoints_, [&](const auto& entry) {
+        const sa::EndpointRecord& peer = entry.second;
+        return peer.account == account && std::find(peer.assigned.begin(), peer.assigned.end(),
+                                                    address) != peer.assigned.end();
+    });
 }
 
 std::size_t DataplaneRole::installed() const {

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "core/crypto/crypto.h"
+#include "core/sa/weak.h"
 #include "edge/log.h"
 
 namespace anyswan::edge {
@@ -140,6 +141,16 @@ void Edge::make_roles() {
         }
         driver_->send_ike(out);
     };
+    addresses_ = std::make_unique<Addresses>(
+        Addresses::Parts{*store_, config_.fleet_keys, random_, tunnels_, config_.name,
+                         [this](const std::string& account, const IpAddress& address) {
+                             return dataplane_->is_assigned(account, address);
+                         },
+                         [this] { return loop_.now(); }});
+    const auto lease = [this](ike::AddressesWanted wanted, Addresses::Give give) {
+        addresses_->want(std::move(wanted), std::move(give));
+    };
+    make_crls();
     ike_ = std::make_unique<IkeRole>(
         IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name,
                        [this](IkeSpi spi, std::vector<EspSpi> made) {
@@ -149,7 +160,8 @@ void Edge::make_roles() {
                            if (keeper_) {
                                keeper_->redirected(away);
                            }
-                       }},
+                       },
+                       lease, [this](const std::string& url) { crls_->want(url); }},
         engine_config(config_));
     ownership_ = std::make_unique<Ownership>(
         Ownership::Parts{loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_,
@@ -160,6 +172,23 @@ void Edge::make_roles() {
             roamer_ = std::make_unique<Roamer>(loop_, *ike_);
         }
     }
+}
+
+void Edge::make_crls() {
+    const auto fetch = [this](const std::string& url, Crls::Fetched done) {
+        if (fetcher_ == nullptr) {
+            fetcher_ = std::make_unique<net::HttpFetcher>();
+        }
+        fetcher_->fetch(url, {.size_max = crl_size_max}, [this, done](Result<Bytes> body) {
+            loop_.post([done, body = std::move(body)]() mutable { done(std::move(body)); });
+        });
+    };
+    const auto put = [this](sa::CrlRecord record) {
+        const std::string key = sa::crl_key(record.url);
+        facts_->put(key, Epoch(1), std::move(record), [](Written) {});
+    };
+    crls_ = std::make_unique<Crls>(
+        Crls::Parts{random_, tunnels_, fetch, put, [this] { return loop_.now(); }});
 }
 
 void Edge::listen_bus() {
@@ -188,6 +217,10 @@ void Edge::keep_up() {
     }
     flush();
     tell_traffic();
+    addresses_->look(loop_.now().instant);
+    if (facts_->in_step()) {
+        crls_->look(loop_.now());
+    }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
     for (ike::Input& input : upkeep_.decide(loop_.now(), ike_->list(), tunnels_)) {
         ike_->want(std::move(input));
@@ -235,6 +268,9 @@ void Edge::on_record(const sa::Record& record) {
             tunnels_.remove(tunnel->id);
             dataplane_->on_tunnel_deleted(tunnel->id);
         } else {
+            for (const std::string& warning : sa::warnings(*tunnel)) {
+                log::warn("tunnel", warning);
+            }
             tunnels_.put(tunnel->clone());
             dataplane_->on_tunnel(*tunnel);
         }
@@ -242,11 +278,15 @@ void Edge::on_record(const sa::Record& record) {
         dataplane_->on_child(*child);
     } else if (const auto* endpoint = std::get_if<sa::EndpointRecord>(&record)) {
         dataplane_->on_endpoint(*endpoint);
-        if (!endpoint->ended) {
+        if (endpoint->ended) {
+            addresses_->ended(endpoint->account, endpoint->assigned, loop_.now().instant);
+        } else {
             ike_->want(ike::PeerMoved{endpoint->ike_spi, endpoint->local, endpoint->remote});
         }
     } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {
         fleet_.on_record(*edge);
+    } else if (const auto* crl = std::get_if<sa::CrlRecord>(&record)) {
+        crls_->on_record(*crl);
     }
 }
 
@@ -454,6 +494,8 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(facts_->counters().begin(), facts_->counters().end());
         all.insert(ownership_->counters().begin(), ownership_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
+        all.insert(addresses_->counters().begin(), addresses_->counters().end());
+        all.insert(crls_->counters().begin(), crls_->counters().end());
     }
     return all;
 }

@@ -6,8 +6,10 @@
 #pragma once
 
 #include "config/config.h"
+#include "edge/addresses.h"
 #include "edge/bootstrap.h"
 #include "edge/capture_trace.h"
+#include "edge/crls.h"
 #include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
 #include "edge/host.h"
@@ -19,6 +21,7 @@
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
+#include "net/http_fetcher.h"
 
 namespace anyswan::edge {
 
@@ -63,7 +66,9 @@ public:
     [[nodiscard]] bool store_connected() const;
     [[nodiscard]] std::string driver_text() const;
     [[nodiscard]] bool serving() const { return ike_ != nullptr && facts_->in_step(); }
-    /// Writes a tunnel's configuration for the whole fleet.
+    /// The store has answered since the start; before that, there is nowhere to write to.
+    [[nodiscard]] bool can_write() const { return facts_ != nullptr; }
+    /// Writes a tunnel's configuration for the whole fleet. Only if can_write().
     void apply_tunnel(const sa::TunnelRecord& record, std::function<void(Written)> done);
     /// Ends the tunnel's SAs everywhere and forgets it. False: there is none of that name.
     bool delete_tunnel(const sa::TunnelId& id, std::function<void(Written)> done);
@@ -89,6 +94,7 @@ private:
     void keep_up();
     void flush();
     void tell_traffic();
+    void make_crls();
     void on_record(const sa::Record& record);
     void on_in_step();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
@@ -121,6 +127,9 @@ private:
     std::unique_ptr<Facts> facts_;
     std::unique_ptr<Claims> claims_;
     std::unique_ptr<Leases> leases_;
+    std::unique_ptr<Addresses> addresses_;
+    std::unique_ptr<Crls> crls_;
+    std::unique_ptr<net::HttpFetcher> fetcher_;  // made when first needed
     std::unique_ptr<dataplane::Driver> driver_;
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;

@@ -94,6 +94,23 @@ void IkeRole::execute(ike::Outputs outputs) {
             parts_.on_redirected(away);
         }
     }
+    for (const std::string& url : outputs.crls_wanted) {
+        if (parts_.want_crl) {
+            parts_.want_crl(url);
+        }
+    }
+    for (ike::AddressesWanted& wanted : outputs.addresses_wanted) {
+        lease_addresses(std::move(wanted));
+    }
+}
+
+void IkeRole::lease_addresses(ike::AddressesWanted wanted) {
+    if (parts_.lease_addresses == nullptr) {
+        feed(ike::AddressesGiven{wanted.our_spi, wanted.tunnel, {}, "this side leases none"});
+        return;
+    }
+    parts_.lease_addresses(std::move(wanted),
+                           [this](ike::AddressesGiven given) { feed(std::move(given)); });
 }
 
 IkeRole::Chain IkeRole::chain_of(IkeSpi spi) const {

@@ -36,6 +36,11 @@ public:
         std::function<void(IkeSpi, std::vector<EspSpi>)> on_lost = {};
         /// A gateway sent us elsewhere; may be empty.
         std::function<void(const ike::Redirected&)> on_redirected = {};
+        /// Leases addresses of a tunnel's pool; null: there are none.
+        std::function<void(ike::AddressesWanted, std::function<void(ike::AddressesGiven)>)>
+            lease_addresses = nullptr;
+        /// A certificate's CRL distribution point, wanted by a tunnel; null: not fetched.
+        std::function<void(const std::string& url)> want_crl = nullptr;
     };
     IkeRole(Parts parts, ike::EngineConfig config);
 
@@ -86,6 +91,7 @@ private:
     void put_claim(Chain chain, const sa::IkeSaRecord& claim, const PendingPtr& pending);
     void written(Chain chain, const PendingPtr& pending);
     void send(std::vector<ike::Datagram> datagrams);
+    void lease_addresses(ike::AddressesWanted wanted);
     void report(const ike::EngineEvent& event);
     void arm();
 

@@ -8,7 +8,8 @@ from anylab.fleet import tunnel_toml
 from anylab.lab import LabError, wait_for
 from anylab.peers.base import Child, Credential, Setup, Unable, without_groups, words_of
 from anylab.ping import Ping, ping_once
-from network import (ANYCAST, INNER_THEM, INNER_US, PREFIX_THEM, PREFIX_US, SECOND_PREFIX_THEM, THEM, US)
+from network import (ANYCAST, INNER_THEM, INNER_US, PREFIX_THEM, PREFIX_US, SECOND_PREFIX_THEM, THEM, US, VIRTUAL_DNS,
+                     VIRTUAL_POOL)
 from ours import TUNNEL, Ours
 
 OUR_ID, THEIR_ID = "anycast.example", "router.example"
@@ -66,7 +67,8 @@ class Cell:
                      esp=case.peer_esp or (case.esp,), children=self._children(), encap=case.encap, mobike=case.mobike,
                      fragment=case.fragment, fragment_size=case.fragment_size, dpd_s=case.peer_dpd_s,
                      childless=case.childless, ppk=PPK if case.ppk else (),
-                     demand_cookie=case.cookie and self.role == "initiator", rekeys=case.peer_rekeys, extra=case.peer_extra)
+                     demand_cookie=case.cookie and self.role == "initiator", rekeys=case.peer_rekeys, extra=case.peer_extra,
+                     virtual=tuple((VIRTUAL_POOL[v], VIRTUAL_DNS[v]) for v in case.inner) if case.virtual else ())
 
     def tunnel(self):
         """The same connection in our configuration."""
@@ -87,7 +89,15 @@ class Cell:
         if theirs != "psk":
             more.append(f'ca = "{self._credential(theirs, THEIR_ID).ca}"')
         psk = PSK if "psk" in case.auth else None
-        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=psk, local_prefixes=self._prefixes(PREFIX_US),
+        local_prefixes = self._prefixes(PREFIX_US)
+        if case.virtual and self.role == "responder":
+            prefixes = []
+            more.append("virtual_pool = [" + ", ".join(f'"{pool}"' for pool in self._prefixes(VIRTUAL_POOL)) + "]")
+            more.append("virtual_dns = [" + ", ".join(f'"{dns}"' for dns in self._prefixes(VIRTUAL_DNS)) + "]")
+        elif case.virtual:
+            local_prefixes = []
+            more.append("request_address = [" + ", ".join(f'"ipv{version}"' for version in case.inner) + "]")
+        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=psk, local_prefixes=local_prefixes,
                            remote_prefixes=prefixes, more="\n".join(more))
 
     def start_us(self):

@@ -3,10 +3,11 @@
 
 import threading
 import time
+from ipaddress import ip_address, ip_network
 
 from anylab.lab import LabError, wait_for
 from anylab.ping import ping_once
-from network import ANYCAST, INNER_US, SECOND_THEM, THEM_MOVED, US_MOVED
+from network import ANYCAST, INNER_THEM, INNER_US, SECOND_THEM, THEM_MOVED, US_MOVED, VIRTUAL_DNS, VIRTUAL_POOL
 from ours import TUNNEL as TUNNEL_NAME
 
 
@@ -23,6 +24,34 @@ def ping(cell):
 
 
 TUNNEL = (up, agree, ping)
+
+
+def virtual(cell):
+    """The initiator has an address of each pool and the DNS servers, and packets pass from and to it."""
+    sa = cell.us.daemon.ask("sas")["ike_sas"][0]
+    addresses = {6 if ":" in address else 4: address for address in sa["virtual_addresses"]}
+    for version in cell.case.inner:
+        if version not in addresses or ip_address(addresses[version]) not in ip_network(VIRTUAL_POOL[version]):
+            raise LabError(f"{sa['virtual_addresses']} has no address of {VIRTUAL_POOL[version]}")
+        if cell.role == "initiator" and VIRTUAL_DNS[version] not in sa["dns"]:
+            raise LabError(f"{sa['dns']} lacks {VIRTUAL_DNS[version]}")
+        host, other, far = ("them", "us", INNER_US) if cell.role == "responder" else ("us", "them", INNER_THEM)
+        for source, start, target in ((host, addresses[version], far[version]), (other, far[version], addresses[version])):
+            if not ping_once(cell.net.lab, source, start, target, count=5):
+                raise LabError(f"packets from {source} ({start}) to {target} were lost")
+    return addresses
+
+
+def rekeyed_virtual(cell):
+    """The address stays through a rekey of the Child SA and of the IKE SA."""
+    before = virtual(cell)
+    for what in ("child", "ike"):
+        known = _spis(cell, what)
+        _rekey(cell, what, "us")
+        wait_for(f"the rekey of the {what} SA", lambda k=known, w=what: not _spis(cell, w) & k, 8)
+        cell.agree()
+    if virtual(cell) != before:
+        raise LabError("the address changed with a rekey")
 
 
 

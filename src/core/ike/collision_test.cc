@@ -271,5 +271,33 @@ TEST_P(NoncesDecide, OfTwoIkeRekeysTheOneWithTheLowestLoses) {
     }
 }
 
+// Of two heirs, the one that the peer made is ended on request before it is known which of them
+// gets the estate: what goes on keeps its Child SAs and its endpoint.
+TEST(HeirToldToGo, TakesNothingAlong) {
+    for (const bool hybrid : {false, true}) {
+        for (const Lowest lowest : every_lowest) {
+            SCOPED_TRACE(std::to_string(static_cast<int>(lowest)) + (hybrid ? ", hybrid" : ""));
+            World world;
+            world.initiate();
+            if (hybrid) {
+                use_one_more(world);
+            }
+            steer(world, lowest);
+            const IkeSpi old = world.customer.spi();
+            world.rekey_ike(world.customer);
+            world.rekey_ike(world.fleet);
+            world.deliver_from(world.fleet);
+            for (const IkeSaSummary& row : world.customer.engine->list()) {
+                if (row.our_spi != old) {
+                    world.tell(world.customer, Terminate{row.tunnel, row.our_spi});
+                }
+            }
+            world.deliver();
+            world.wait(600s);
+            EXPECT_EQ(world.disagreement(), "");
+        }
+    }
+}
+
 }  // namespace
 }  // namespace anyswan::ike::test

@@ -73,6 +73,7 @@ TEST_P(EverySuite, ComesUp) {
     for (Side* side : {&world.customer, &world.fleet}) {
         side->directory.tunnels[0].ike_suites = {ike_suite(GetParam().first)};
         side->directory.tunnels[0].esp_suites = {esp_suite(GetParam().second)};
+        side->directory.tunnels[0].allow_weak = {"sha1", "modp1536", "null"};
     }
     world.initiate();
     EXPECT_TRUE(world.up());
@@ -87,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"chacha20poly1305-prfsha256-x25519", "chacha20poly1305"},
                     std::pair{"aes256-sha256-modp2048", "aes256-sha256"},
                     std::pair{"aes128-sha1-modp1536", "aes128-sha1"},
+                    std::pair{"aes128-sha1-modp1536", "null-sha256"},
                     std::pair{"aes256-sha512-ecp521", "aes256-sha512-esn"}));
 
 TEST(Handshake, SameSeedSameBytes) {

@@ -168,6 +168,9 @@ std::optional<Instant> next_wish(const Session& session) {
 }
 
 void put_off(Session& session, Context& context, Wish wish) {
+    // RFC 9370 2.2.4: "If the initiator continues to receive STATE_NOT_FOUND notifications after
+    // several retries, it MUST treat this situation as a fatal error and delete the IKE SA by
+    // sending a DELETE payload."
     if (wish.tries >= put_off_max) {
         report(
             context, session, EventKind::peer_refused,

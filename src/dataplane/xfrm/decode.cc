@@ -92,7 +92,9 @@ Replay replay_of(const Received& received, std::uint32_t plain_window) {
         replay.received = number(head.seq_hi, head.seq);
         replay.window = head.replay_window;
         replay.bitmap.resize((bytes.size() - sizeof head) / 4);
-        std::memcpy(replay.bitmap.data(), bytes.data() + sizeof head, replay.bitmap.size() * 4);
+        if (!replay.bitmap.empty()) {
+            std::memcpy(replay.bitmap.data(), bytes.data() + sizeof head, replay.bitmap.size() * 4);
+        }
     } else if (const auto plain = received.get<xfrm_replay_state>(XFRMA_REPLAY_VAL)) {
         replay.sent = number(0, plain->oseq);
         replay.received = number(0, plain->seq);

@@ -50,7 +50,7 @@ std::optional<sa::PendingSa> take_linked(Established& sa, const std::vector<Payl
 }
 
 /// RFC 9370 2.2.4: "If the responder receives an IKE_FOLLOWUP_KE message for which it does not have
-/// a key exchange state, it MUST send back a new error type notification called STATE_NOT_FOUND.
+/// a key exchange state, it MUST send back a new error type notification called 'STATE_NOT_FOUND'.
 /// This is an error notification that is not fatal to the IKE SA."
 void refuse_unknown(Session& session, Context& context, const Inbound& in, const char* why) {
     report(context, session, EventKind::we_refused,

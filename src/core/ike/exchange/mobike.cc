@@ -130,6 +130,22 @@ Session& newest_of(Session& session, Context& context) {
     return heir != nullptr && heir->is<Established>() ? *heir : session;
 }
 
+/// The IKE SA that the peer rekeyed, while the peer has not spoken on its heir: our last answer may
+/// be lost, and then the peer asks again where we no longer are, and knows no heir.
+Session* known_to_peer(const Session& newest, Context& context) {
+    Session* old = newest.heir_of != IkeSpi{} ? context.sessions.find(newest.heir_of) : nullptr;
+    return old != nullptr && old->is<Established>() ? old : nullptr;
+}
+
+/// The IKE SAs on which the peer hears where we are.
+std::vector<Session*> to_update(Session& session, Context& context) {
+    std::vector<Session*> found{&newest_of(session, context)};
+    if (Session* old = known_to_peer(*found.front(), context)) {
+        found.push_back(old);
+    }
+    return found;
+}
+
 /// Changes each IKE SA of the chain. The claims of the others go into `writes`; the caller writes
 /// that of `session`.
 template <class Change>
@@ -197,10 +213,12 @@ bool cookie2_fits(Session& session, Context& context, const Inbound& in, const B
     if (found != nullptr && found->data == sent) {
         return true;
     }
-    report(context, session, EventKind::peer_refused,
-           "the peer's answer has " +
-               std::string(found != nullptr ? "another COOKIE2 than ours" : "no COOKIE2") +
-               "; the IKE SA ends");
+    report(
+        context, session, EventKind::peer_refused,
+        found != nullptr
+            ? "the peer's answer has another COOKIE2 than ours; the IKE SA ends"
+            : "the peer's answer has no COOKIE2, so nothing shows that it is at its new address; "
+              "the IKE SA ends; mobike_check = false lets this tunnel's router move without");
     wish_next(session, task::DeleteIke{});
     return false;
 }
@@ -300,11 +318,11 @@ void go_on(Session& session, Context& context) {
     if (!session.mobility.unchecked && !session.mobility.update_owed) {
         return;
     }
-    Session& newest = newest_of(session, context);
     if (session.mobility.unchecked) {
-        wish(newest, context, task::CheckPath{});
-    } else {
-        wish(newest, context, task::UpdateAddresses{});
+        return wish(newest_of(session, context), context, task::CheckPath{});
+    }
+    for (Session* one : to_update(session, context)) {
+        wish(*one, context, task::UpdateAddresses{});
     }
 }
 
@@ -401,7 +419,10 @@ void finish(Session& session, Context& context, const Inbound& in,
     // processing is done for the reply message because a new UPDATE_SA_ADDRESSES is going to be
     // sent".
     if (asked.path != session.path) {
-        return wish_next(newest_of(session, context), task::UpdateAddresses{});
+        for (Session* one : to_update(session, context)) {
+            wish_next(*one, task::UpdateAddresses{});
+        }
+        return;
     }
     if (find_notify(in.payloads, NotifyType::unacceptable_addresses) != nullptr) {
         return disconnect(session, context,
@@ -418,6 +439,9 @@ void finish(Session& session, Context& context, const Inbound& in,
         ++asked.wish.tries;
         asked.wish.not_before = context.now.instant + update_retry_pause;
         return wish_first(session, std::move(asked.wish));
+    }
+    if (&newest_of(session, context) != &session) {
+        return;  // A peer that is deleting this one has not followed; what the heir asks tells.
     }
     const NatStatus nat = nat_of(session, context, in);
     change_chain(session, context, writes, [&](Session& one) {

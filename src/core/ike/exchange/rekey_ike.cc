@@ -38,6 +38,7 @@
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -56,10 +57,8 @@ namespace {
 /// change algorithms.
 std::vector<IkeSuite> suites_for(const sa::TunnelRecord& tunnel, const IkeSuite& present) {
     std::vector<IkeSuite> suites;
-    for (const IkeSuite& suite : tunnel.ike_suites) {
-        if (crypto::supported(suite)) {
-            suites.insert(suite == present ? suites.begin() : suites.end(), suite);
-        }
+    for (const IkeSuite& suite : sa::ike_suites_of(tunnel)) {
+        suites.insert(suite == present ? suites.begin() : suites.end(), suite);
     }
     return suites;
 }
@@ -125,6 +124,7 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
     heir->tunnel = old.tunnel;
     heir->origin = old.origin;
     heir->origin_initiated = old.origin_initiated;
+    heir->assigned = old.assigned;
     // RFC 7296 2.18: "SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr)" with the old SA's PRF; then
     // "SK_d, SK_ai, ... are computed from SKEYSEED as specified in Section 2.14, using SPIi, SPIr,
     // Ni, and Nr from the new exchange".
@@ -221,6 +221,16 @@ void give_way(Session& session, Context& context, const in_flight::RekeyIke& ask
     }
 }
 
+/// The heir that the peer made gets nothing; it may have been told to go already.
+void disinherit(Context& context, const in_flight::RekeyIke& asked, IkeSpi successor,
+                std::vector<Write>& writes) {
+    Session* rival = asked.rival ? context.sessions.find(IkeSpi(asked.rival->spi)) : nullptr;
+    if (Established* known = rival != nullptr ? established(*rival) : nullptr) {
+        retire(*known, context, successor);
+        writes.emplace_back(claim_of(*rival, context.config));
+    }
+}
+
 /// Our request made `made`: who gets the estate?
 void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke& asked,
                   Session& made, std::vector<Write>& writes) {
@@ -233,11 +243,8 @@ void settle_rekey(Session& session, Context& context, const in_flight::RekeyIke&
         dismiss(made, context, IkeSpi(asked.rival->spi));
     } else {
         hand_over(session, made, context);
-        if (Session* rival = asked.rival ? living(context, IkeSpi(asked.rival->spi)) : nullptr) {
-            // The peer made it, the peer deletes it.
-            retire(rival->in<Established>(), context, made.our_spi);
-            writes.emplace_back(claim_of(*rival, context.config));
-        }
+        // The peer made it, the peer deletes it.
+        disinherit(context, asked, made.our_spi, writes);
         wish_next(session, task::DeleteIke{});
     }
     writes.emplace_back(claim_of(made, context.config));
@@ -340,6 +347,7 @@ void on_refusal(Session& session, Context& context, in_flight::RekeyIke& asked, 
         writes.emplace_back(claim_of(*rival, context.config));
         return;
     }
+    disinherit(context, asked, session.our_spi, writes);
     if (error != nullptr && error->type == NotifyType::invalid_ke_payload &&
         retry_with_group(session, context, asked, *error)) {
         return;
@@ -373,7 +381,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
         return send_refusal(
             session, context, in, {{}, {}, NotifyType::no_proposal_chosen, {}},
             "offered " + describe(offered) +
-                (tunnel != nullptr ? "; the tunnel accepts " + describe(tunnel->ike_suites)
+                (tunnel != nullptr ? "; the tunnel accepts " + describe(sa::ike_suites_of(*tunnel))
                                    : "; the tunnel was removed"));
     }
     const auto* nonce = find_nonce(in.payloads);
