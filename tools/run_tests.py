@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -92,6 +93,32 @@ def fuzz():
     return passed, len(rows) - passed or int(done.returncode != 0)
 
 
+SIM_SECONDS = 60
+
+
+def simulation():
+    """All seeds that ever failed, then fresh ones for a minute."""
+    build("release", "anyswan-sim")
+    rows = [line.split(None, 2) for line in (ROOT / "tests/data/sim/seeds.txt").read_text().splitlines()
+            if line and not line.startswith("#")]
+    counts = {True: 0, False: 0}
+
+    def run(seed, steps):
+        words = ["build/anyswan-sim", "--seed", seed, "--steps", steps]
+        done = sh(*words, stdout=subprocess.PIPE, text=True)
+        counts[done.returncode == 0] += 1
+        if done.returncode != 0:
+            print(f"{done.stdout}again: {' '.join(str(word) for word in words)}", flush=True)
+
+    for seed, steps, _ in rows:
+        run(seed, steps)
+    end = time.monotonic() + SIM_SECONDS
+    while time.monotonic() < end:
+        run(random.randrange(1 << 32), 60000)
+    print(f"{len(rows)} seeds that once failed, {sum(counts.values()) - len(rows)} fresh ones", flush=True)
+    return counts[True], counts[False]
+
+
 # Programs in which threads meet. The edge itself has one thread, on a loop whose fences TSan cannot follow.
 THREADED = ("store_memory", "store_sqlite", "dataplane_user")
 
@@ -148,6 +175,7 @@ GROUPS = {
     "unit": Group("unit tests and vectors, as released", labelled("unit")),
     "asan": Group("the same under ASan and UBSan", unit_under_asan),
     "fuzz": Group("each fuzz target for 30 s (tools/fuzz --minutes 10 runs them longer)", fuzz),
+    "sim": Group("fleets under faults on virtual time: seeds that once failed, then fresh ones for a minute", simulation),
     "tsan": Group("the threads under TSan", threads_under_tsan),
     "store": Group("store conformance: memory, SQLite, real nats-servers", labelled("store")),
     "dataplane": Group("driver conformance, in namespaces", labelled("dataplane")),
