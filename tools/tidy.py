@@ -35,6 +35,7 @@ ALLOWED = {
     "edge": ["base", "core", "config", "store", "net", "dataplane"],
     "api": ["base", "core", "config", "net", "edge"],
     "cli": ["base", "core", "config", "net", "dataplane", "edge", "api"],
+    "sim": ["base", "core", "config", "store", "dataplane", "edge"],
     "replay": ["base", "core"],
     "bin": ["base", "core", "cli", "replay"],
 }

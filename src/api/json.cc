@@ -4,6 +4,7 @@
 #include "core/ike/auth/identity.h"
 
 #include "base/spi.h"
+#include "core/sa/weak.h"
 #include "net/clock.h"
 
 namespace anyswan::api {
@@ -24,6 +25,14 @@ Json suites(const std::vector<T>& values) {
     Json list = Json::array();
     for (const T& value : values) {
         list.push_back(crypto::to_string(value));
+    }
+    return list;
+}
+
+Json families(const std::vector<IpFamily>& values) {
+    Json list = Json::array();
+    for (const IpFamily family : values) {
+        list.push_back(family == IpFamily::v4 ? "ipv4" : "ipv6");
     }
     return list;
 }
@@ -68,15 +77,23 @@ Json to_json(const sa::TunnelRecord& tunnel) {
             {"private_key", tunnel.credentials.private_key.empty() ? "" : "***"},
             {"ca", anchors(tunnel.credentials)},
             {"crl", crypto::name(tunnel.credentials.crl_check)},
+            {"crl_url", tunnel.credentials.crl_urls},
+            {"crl_points", tunnel.credentials.crl_points},
             {"ppk_id", to_string(tunnel.credentials.ppk.id)},
             {"ppk", tunnel.credentials.ppk.key.empty() ? "" : "***"},
             {"ppk_required", tunnel.credentials.ppk.required},
             {"allow_weak", tunnel.allow_weak},
+            {"warnings", sa::warnings(tunnel)},
             {"remote_addresses", texts(tunnel.remote_addresses)},
             {"ike", suites(tunnel.ike_suites)},
             {"esp", suites(tunnel.esp_suites)},
             {"local_prefixes", texts(tunnel.local_prefixes)},
             {"remote_prefixes", texts(tunnel.remote_prefixes)},
+            {"virtual_pool", texts(tunnel.addressing.pool)},
+            {"virtual_dns", texts(tunnel.addressing.dns)},
+            {"virtual_subnets", texts(tunnel.addressing.subnets)},
+            {"virtual_netmask_length", tunnel.addressing.netmask_length},
+            {"request_address", families(tunnel.addressing.request)},
             {"sender_rule", sa::name(tunnel.sender_rule)},
             {"nat_traversal", tunnel.nat_traversal == sa::NatTraversal::force ? "force" : "auto"},
             {"child_lifetime_s", tunnel.child_lifetime_s},
@@ -98,6 +115,7 @@ Json to_json(const edge::ChildRow& row) {
               {"outbound_spi", hex(record.outbound_spi)},
               {"ike_spi", hex(record.ike_spi)},
               {"suite", crypto::to_string(record.suite)},
+              {"weak", sa::weak_words(record.suite)},
               {"local_ts", texts(record.local_ts)},
               {"remote_ts", texts(record.remote_ts)},
               {"negotiated_on", record.negotiated_on},
@@ -135,8 +153,12 @@ Json to_json(const ike::IkeSaSummary& sa) {
             {"state", sa.state},
             {"local", sa.local.to_string()},
             {"peer", sa.remote.to_string()},
+            {"peer_id", sa.peer_id},
             {"suite", sa.suite},
+            {"weak", sa.weak},
             {"role", sa.we_initiated ? "initiator" : "responder"},
+            {"virtual_addresses", texts(sa.assigned.addresses)},
+            {"dns", texts(sa.assigned.dns)},
             {"mobike", sa.mobike},
             {"child_sas", children}};
 }

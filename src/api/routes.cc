@@ -5,6 +5,7 @@
 
 #include "api/json.h"
 #include "config/config.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::api {
 
@@ -51,8 +52,10 @@ void put_tunnels(edge::Edge& edge, const Request& request, const Respond& respon
     const auto progress = std::make_shared<Progress>();
     progress->open = tunnels->size();
     for (const sa::TunnelRecord& tunnel : *tunnels) {
-        edge.apply_tunnel(tunnel, [progress, respond, id = tunnel.id](edge::Written written) {
-            progress->applied.push_back({{"id", id.to_string()}, {"written", word(written)}});
+        Json row{{"id", tunnel.id.to_string()}, {"warnings", sa::warnings(tunnel)}};
+        edge.apply_tunnel(tunnel, [progress, respond, row](edge::Written written) {
+            progress->applied.push_back(row);
+            progress->applied.back()["written"] = word(written);
             if (--progress->open == 0) {
                 respond(ok({{"applied", progress->applied}}));
             }

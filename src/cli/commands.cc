@@ -11,6 +11,7 @@
 #include "config/config.h"
 #include "config/credentials.h"
 #include "config/toml_reader.h"
+#include "core/sa/weak.h"
 #include "net/clock.h"
 
 namespace anyswan::cli {
@@ -26,6 +27,12 @@ int complain(const std::string& message) {
 
 void print(const std::string& text) {
     std::fputs(text.c_str(), stdout);
+}
+
+void warn(const std::vector<std::string>& warnings) {
+    for (const std::string& warning : warnings) {
+        std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    }
 }
 
 /// Calls the API; prints the body with --json, else gives it to `show`.
@@ -55,11 +62,26 @@ std::string joined(const Json& list) {
     return text;
 }
 
+/// An SA's algorithms; what of them is weak stands out.
+std::string suite_of(const Json& sa) {
+    const std::string weak = joined(sa.at("weak"));
+    return sa.at("suite").get<std::string>() + (weak.empty() ? "" : " (WEAK: " + weak + ")");
+}
+
 std::string number(const Json& value) {
     return value.dump();
 }
 std::string yes_no(const Json& value) {
     return value.get<bool>() ? "yes" : "no";
+}
+
+std::vector<std::string> warnings_of(const std::vector<sa::TunnelRecord>& tunnels) {
+    std::vector<std::string> all;
+    for (const sa::TunnelRecord& tunnel : tunnels) {
+        const std::vector<std::string> some = sa::warnings(tunnel);
+        all.insert(all.end(), some.begin(), some.end());
+    }
+    return all;
 }
 
 /// The file with the names of files replaced by their contents: the daemon can't read the caller's.
@@ -93,6 +115,7 @@ int apply(const Common& common, const std::string& path) {
                   (durable ? " applied to the fleet\n"
                            : " applied at this edge; the store is away, the fleet follows when it "
                              "is back\n"));
+            warn(tunnel.at("warnings"));
         }
     });
 }
@@ -114,13 +137,14 @@ int tunnel_show(const Common& common, const std::string& id) {
     return ask(common, {"GET", "/v1/tunnels/" + id, ""}, [](const Json& json) {
         std::vector<std::vector<std::string>> rows;
         for (const auto& [key, value] : json.items()) {
-            if (key != "child_sas") {
+            if (key != "child_sas" && key != "warnings") {
                 rows.push_back({key, value.is_array()    ? joined(value)
                                      : value.is_string() ? value.get<std::string>()
                                                          : value.dump()});
             }
         }
         print(render_table(rows));
+        warn(json.at("warnings"));
         for (const Json& child : json.at("child_sas")) {
             print("child SA in " + child.at("inbound_spi").get<std::string>() + " out " +
                   child.at("outbound_spi").get<std::string>() + ", negotiated on " +
@@ -170,7 +194,7 @@ int sa_list(const Common& common) {
                                                     "PKTS OUT"}};
         for (const Json& sa : json.at("child_sas")) {
             rows.push_back({sa.at("tunnel"), sa.at("inbound_spi"), sa.at("outbound_spi"),
-                            sa.at("suite"), sa.value("peer", "-"), sa.at("negotiated_on"),
+                            suite_of(sa), sa.value("peer", "-"), sa.at("negotiated_on"),
                             sa.contains("applied_ms")
                                 ? "after " + number(sa.at("applied_ms")) + " ms"
                                 : sa.at("state").get<std::string>(),
@@ -185,10 +209,12 @@ int sa_list(const Common& common) {
                       sa.at("trouble").get<std::string>() + "\n");
             }
         }
-        rows = {{"TUNNEL", "OUR SPI", "PEER", "ROLE", "STATE", "SUITE"}};
+        rows = {{"TUNNEL", "OUR SPI", "PEER", "IDENTITY", "INNER", "ROLE", "STATE", "SUITE"}};
         for (const Json& sa : json.at("ike_sas")) {
-            rows.push_back({sa.at("tunnel"), sa.at("our_spi"), sa.at("peer"), sa.at("role"),
-                            sa.at("state"), sa.at("suite")});
+            const std::string inner = joined(sa.at("virtual_addresses"));
+            rows.push_back({sa.at("tunnel"), sa.at("our_spi"), sa.at("peer"), sa.at("peer_id"),
+                            inner.empty() ? "-" : inner, sa.at("role"), sa.at("state"),
+                            suite_of(sa)});
         }
         print("\nIKE SAs owned by it\n" + render_table(rows));
     });
@@ -224,6 +250,7 @@ int config_check(const Common& common, const std::string& path) {
     const Result<toml::table> table = config::load_toml(path);
     std::string error = table ? "" : table.error().message;
     std::string kind = "tunnels";
+    std::vector<std::string> warnings;
     if (table && table->contains("edge")) {
         kind = "edge";
         const auto config = config::load_edge(path);
@@ -232,15 +259,21 @@ int config_check(const Common& common, const std::string& path) {
         kind = "peer";
         const auto config = config::load_peer(path);
         error = config ? "" : config.error().message;
+        warnings = config ? warnings_of(config->tunnels) : warnings;
     } else if (table) {
         const auto tunnels = config::load_tunnels(path);
         error = tunnels ? "" : tunnels.error().message;
+        warnings = tunnels ? warnings_of(*tunnels) : warnings;
     }
     if (common.json) {
-        print(Json{{"file", path}, {"kind", kind}, {"ok", error.empty()}, {"mistakes", error}}.dump(
-                  2) +
-              "\n");
+        const Json answer{{"file", path},
+                          {"kind", kind},
+                          {"ok", error.empty()},
+                          {"mistakes", error},
+                          {"warnings", warnings}};
+        print(answer.dump(2) + "\n");
     } else if (error.empty()) {
+        warn(warnings);
         print(path + ": a good " + kind + " file\n");
     } else {
         complain(error);

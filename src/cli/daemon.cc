@@ -6,6 +6,7 @@
 #include "api/routes.h"
 #include "edge/edge.h"
 #include "edge/log.h"
+#include "edge/machine.h"
 #include "net/source_address.h"
 
 namespace anyswan::cli {
@@ -15,8 +16,9 @@ namespace {
 int serve(config::EdgeConfig config, std::optional<edge::ConnectorPlan> plan) {
     edge::log::set_up(config.log_level, config.name);
     const std::string socket = config.api_socket;
-    edge::Loop loop;
-    edge::Edge edge(loop, std::move(config), std::move(plan));
+    edge::Machine machine;
+    edge::AsioLoop& loop = machine.loop();
+    edge::Edge edge(machine, std::move(config), std::move(plan));
     int status = 0;
     auto server = api::HttpServer::start(socket, [&](const api::Request& request, auto respond) {
         loop.post([&edge, request, respond] { api::answer(edge, request, respond); });

@@ -164,6 +164,74 @@ TEST(Tunnels, HybridSuitesAreReadAndTheirMistakesNamed) {
     EXPECT_THAT(bad.error().message, HasSubstr("unknown word \"ke1_kyber768\""));
 }
 
+TEST(Tunnels, AWeakSuiteNeedsTheTunnelsWord) {
+    const auto with = [](const std::string& lines) {
+        return parse_tunnels(good_tunnel + lines, "t.toml");
+    };
+    const auto ike = with("ike = [\"aes256-sha1-modp1536\"]\n");
+    ASSERT_FALSE(ike);
+    EXPECT_THAT(ike.error().message, HasSubstr("allow_weak = [\"sha1\", \"modp1536\"]"));
+    const auto esp = with("esp = [\"null-sha256\", \"aes256gcm16\"]\n");
+    ASSERT_FALSE(esp);
+    EXPECT_THAT(esp.error().message, HasSubstr("allow_weak = [\"null\"]"));
+    EXPECT_FALSE(with("allow_weak = [\"sha1\"]\nike = [\"aes256-sha1-modp1536\"]\n"));
+    EXPECT_TRUE(with("allow_weak = [\"sha1\", \"modp1536\"]\nike = [\"aes256-sha1-modp1536\"]\n"));
+    EXPECT_TRUE(with("allow_weak = [\"null\"]\nesp = [\"null-sha256\"]\n"));
+    // 3DES has no word at all.
+    EXPECT_FALSE(with("allow_weak = [\"sha1\"]\nesp = [\"3des-sha1\"]\n"));
+}
+
+constexpr const char* virtual_tunnel = R"(
+[[tunnel]]
+id = "acme/road"
+local_id = "anycast.example"
+remote_id = "*.road.example"
+psk = "correct horse battery"
+)";
+
+TEST(Tunnels, AddressesAreGivenOutOfAPool) {
+    const auto with = [](const std::string& lines) {
+        return parse_tunnels(virtual_tunnel + lines, "t.toml");
+    };
+    const auto good = with(
+        "local_prefixes = [\"10.0.0.0/8\"]\nvirtual_pool = [\"10.9.0.0/24\", \"fd09::5\"]\n"
+        "virtual_dns = \"10.0.0.53\"\nvirtual_subnets = [\"10.0.0.0/8\"]\n"
+        "virtual_netmask = \"255.255.240.0\"\n");
+    ASSERT_TRUE(good) << good.error().message;
+    const sa::TunnelRecord& tunnel = good->front();
+    EXPECT_TRUE(tunnel.remote_prefixes.empty());
+    EXPECT_EQ(tunnel.addressing.netmask_length, 20);
+    EXPECT_EQ(tunnel.addressing.pool.at(1), *IpPrefix::parse("fd09::5/128"));
+    EXPECT_EQ(tunnel.routed_prefixes(), tunnel.addressing.pool);
+    const std::string pool =
+        "local_prefixes = [\"10.0.0.0/8\"]\nvirtual_pool = [\"10.9.0.0/24\"]\n";
+    EXPECT_THAT(with(pool + "virtual_netmask = \"255.0.255.0\"\n").error().message,
+                HasSubstr("is not a netmask"));
+    EXPECT_THAT(with(pool + "request_address = [\"ipv4\"]\n").error().message,
+                HasSubstr("exclude each other"));
+    EXPECT_THAT(with("local_prefixes = [\"10.0.0.0/8\"]\nremote_prefixes = [\"10.1.0.0/16\"]\n"
+                     "virtual_dns = \"10.0.0.53\"\n")
+                    .error()
+                    .message,
+                HasSubstr("needs a virtual_pool"));
+    EXPECT_FALSE(with("local_prefixes = [\"10.0.0.0/8\"]\n")) << "remote_prefixes is missing";
+}
+
+TEST(Tunnels, AddressesAreAskedForByFamily) {
+    const auto with = [](const std::string& lines) {
+        return parse_tunnels(virtual_tunnel + lines, "t.toml");
+    };
+    const auto good =
+        with("remote_prefixes = [\"10.0.0.0/8\"]\nrequest_address = [\"ipv6\", \"ipv4\"]\n");
+    ASSERT_TRUE(good) << good.error().message;
+    EXPECT_EQ(good->front().addressing.request, (std::vector{IpFamily::v4, IpFamily::v6}));
+    EXPECT_TRUE(good->front().local_prefixes.empty());
+    EXPECT_THAT(
+        with("remote_prefixes = [\"10.0.0.0/8\"]\nrequest_address = \"ipx\"\n").error().message,
+        HasSubstr("\"ipx\" is not \"ipv4\" or \"ipv6\""));
+    EXPECT_FALSE(with("remote_prefixes = [\"10.0.0.0/8\"]\n")) << "local_prefixes is missing";
+}
+
 TEST(Tunnels, MistakesNeverShowTheKey) {
     std::string text = good_tunnel;
     text += "psk_file = \"x\"\nesp = [\"des\"]\nchild_lifetime = \"1y\"\n";

@@ -3,11 +3,13 @@
 // instead: PEM text, or "0x..." for DER.
 #include "config/credentials.h"
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <sstream>
 
 #include "core/ike/auth/identity.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::config {
 
@@ -243,18 +245,35 @@ void read_ours(TableReader& table, Credentials& credentials) {
     credentials.rsa_padding = padding == "pkcs1" ? sa::RsaPadding::pkcs1 : sa::RsaPadding::pss;
 }
 
+std::optional<std::string> parse_url(const std::string& text) {
+    const bool printable =
+        std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+    const bool scheme = text.starts_with("http://") || text.starts_with("https://");
+    return printable && scheme && text.size() <= 255 ? std::optional(text) : std::nullopt;
+}
+
 void read_crls(TableReader& table, Credentials& credentials) {
     for (const std::string& file : table.texts("crl_file", std::vector<std::string>{})) {
         for (Bytes& der : read_blobs(table, "crl_file", file, crypto::read_crls)) {
             credentials.crls.push_back(std::move(der));
         }
     }
-    const std::string word = table.text("crl", credentials.crls.empty() ? "off" : "soft");
+    credentials.crl_urls = table.parsed_list<std::string>(
+        "crl_url", "a URL; write it like \"http://ca.example/ca.crl\"", parse_url,
+        std::vector<std::string>{});
+    credentials.crl_points = table.flag("crl_points", false);
+    const bool none =
+        credentials.crls.empty() && credentials.crl_urls.empty() && !credentials.crl_points;
+    const std::string word = table.text("crl", none ? "off" : "soft");
     if (word == "soft" || word == "strict") {
         credentials.crl_check = word == "soft" ? crypto::CrlCheck::soft : crypto::CrlCheck::strict;
-        if (credentials.crls.empty() && !table.has("crl_file")) {
-            table.mistake("crl", "\"" + word + "\" needs a crl_file");
+        if (none && !table.has("crl_file") && !table.has("crl_url")) {
+            table.mistake("crl", "\"" + word + "\" needs a crl_file, a crl_url or crl_points");
         }
+    } else if (word == "off" && (!credentials.crl_urls.empty() || credentials.crl_points)) {
+        table.mistake("crl",
+                      "\"off\" looks at no list; take crl_url and crl_points away, or write "
+                      "\"soft\" or \"strict\"");
     } else if (word != "off") {
         table.mistake("crl", "\"" + word + "\" is none of \"off\", \"soft\", \"strict\"");
     }
@@ -263,12 +282,16 @@ void read_crls(TableReader& table, Credentials& credentials) {
 /// What the peer's certificate is held against.
 void read_trust(TableReader& table, Credentials& credentials) {
     if (credentials.remote == AuthKind::psk) {
-        for (const char* key : {"ca", "crl_file", "crl"}) {
+        for (const char* key : {"ca", "crl_file", "crl_url", "crl"}) {
             if (table.has(key)) {
                 table.mistake(key,
                               "is of no use with remote_auth = \"psk\"; remove one of the two");
             }
             (void)table.texts(key, std::vector<std::string>{});
+        }
+        if (table.flag("crl_points", false)) {
+            table.mistake("crl_points",
+                          "is of no use with remote_auth = \"psk\"; remove one of the two");
         }
         return;
     }
@@ -323,10 +346,13 @@ void read_local_id(TableReader& table, TunnelRecord& tunnel) {
 
 void read_allow_weak(TableReader& table, TunnelRecord& tunnel) {
     tunnel.allow_weak = table.texts("allow_weak", std::vector<std::string>{});
+    std::string known;
+    for (const sa::Weakness& weakness : sa::weaknesses()) {
+        known += (known.empty() ? "\"" : ", \"") + std::string(weakness.word) + "\"";
+    }
     for (const std::string& word : tunnel.allow_weak) {
-        if (word != sa::weak_sha1_signatures) {
-            table.mistake("allow_weak", "\"" + word + "\" is unknown; this version has \"" +
-                                            sa::weak_sha1_signatures + "\"");
+        if (sa::weakness_of(word) == nullptr) {
+            table.mistake("allow_weak", "\"" + word + "\" is unknown; this version has " + known);
         }
     }
 }

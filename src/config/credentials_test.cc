@@ -166,13 +166,33 @@ TEST_F(Files, MistakesNameTheFile) {
 }
 
 TEST_F(Files, RevocationNeedsAList) {
-    EXPECT_THAT(mistake(certified("crl = \"strict\"\n")), HasSubstr("needs a crl_file"));
+    EXPECT_THAT(mistake(certified("crl = \"strict\"\n")),
+                HasSubstr("needs a crl_file, a crl_url or crl_points"));
     EXPECT_THAT(mistake(certified("crl_file = \"" + path("ca.pem") + "\"\n")),
                 HasSubstr("has no revocation list"));
     EXPECT_THAT(mistake(certified("crl = \"maybe\"\n")), HasSubstr("is none of \"off\""));
     write("root.crl", crypto::test::make_crl(root, {}));
     EXPECT_EQ(read(certified("crl_file = \"" + path("root.crl") + "\"\n")).credentials.crl_check,
               crypto::CrlCheck::soft);
+}
+
+TEST_F(Files, RevocationListsComeByUrl) {
+    const auto by_url = read(certified("crl_url = \"http://ca.example/ca.crl\"\n")).credentials;
+    EXPECT_EQ(by_url.crl_urls, std::vector<std::string>{"http://ca.example/ca.crl"});
+    EXPECT_EQ(by_url.crl_check, crypto::CrlCheck::soft);
+    EXPECT_FALSE(by_url.crl_points);
+    const auto by_points = read(certified("crl_points = true\ncrl = \"strict\"\n")).credentials;
+    EXPECT_TRUE(by_points.crl_points);
+    EXPECT_EQ(by_points.crl_check, crypto::CrlCheck::strict);
+    EXPECT_THAT(mistake(certified("crl_url = \"ldap://ca.example/ca\"\n")),
+                HasSubstr("is not a URL"));
+    EXPECT_THAT(mistake(certified("crl_url = \"http://ca.example/a b\"\n")),
+                HasSubstr("is not a URL"));
+    EXPECT_THAT(mistake(certified("crl_url = \"http://ca.example/ca.crl\"\ncrl = \"off\"\n")),
+                HasSubstr("\"off\" looks at no list"));
+    EXPECT_THAT(mistake(tunnel("local_id = \"a.example\"\npsk = \"long enough\"\n"
+                               "crl_points = true\n")),
+                HasSubstr("crl_points: is of no use"));
 }
 
 TEST_F(Files, WhatWouldDoNothingIsAMistake) {

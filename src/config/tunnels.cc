@@ -5,7 +5,9 @@
 
 #include <algorithm>
 
+#include "config/addressing.h"
 #include "config/credentials.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::config {
 
@@ -53,14 +55,37 @@ sa::NatTraversal read_nat_traversal(TableReader& table) {
     return sa::NatTraversal::automatic;
 }
 
+/// A weak suite needs the tunnel's word for it.
+template <class Suite>
+std::string why_weak(const Suite& suite, const TunnelRecord& tunnel) {
+    std::string what;
+    std::string words;
+    for (const std::string& word : sa::weak_words(suite)) {
+        if (!tunnel.allows_weak(word)) {
+            const sa::Weakness* weakness = sa::weakness_of(word);
+            what += (what.empty() ? "" : " and ") + std::string(weakness->what);
+            words += (words.empty() ? "\"" : ", \"") + word + "\"";
+        }
+    }
+    return what.empty() ? ""
+                        : "uses " + what +
+                              ", which only a tunnel that says so may; if the router "
+                              "knows nothing better, write allow_weak = [" +
+                              words + "]";
+}
+
 template <class Suite>
 std::vector<Suite> read_list(TableReader& table, const char* key, const char* form,
                              const std::vector<std::string>& defaults,
-                             Result<Suite> (*read)(std::string_view)) {
+                             Result<Suite> (*read)(std::string_view), const TunnelRecord& tunnel) {
     std::vector<Suite> suites;
     for (const std::string& item : table.texts(key, defaults)) {
         auto suite = read(item);
         if (suite) {
+            const std::string weak = why_weak(*suite, tunnel);
+            if (!weak.empty()) {
+                table.mistake(key, "\"" + item + "\" " + weak);
+            }
             suites.push_back(std::move(*suite));
         } else {
             table.mistake(key, "\"" + item + "\" is not " + form + ": " + suite.error().message);
@@ -73,12 +98,12 @@ void read_suites(TableReader& table, TunnelRecord& tunnel) {
     tunnel.ike_suites = read_list(
         table, "ike",
         "an IKE suite (cipher[-integrity]-prf-ke[-ke1_...] like \"aes256gcm16-prfsha384-ecp384\")",
-        default_ike_suites, crypto::read_ike_suite);
+        default_ike_suites, crypto::read_ike_suite, tunnel);
     tunnel.esp_suites = read_list(
         table, "esp",
         "an ESP suite (cipher[-integrity][-ke[-ke1_...]][-esn] like \"aes256gcm16-esn\" or "
         "\"aes256-sha256\")",
-        default_esp_suites, crypto::read_esp_suite);
+        default_esp_suites, crypto::read_esp_suite, tunnel);
     if (table.has("ike") && tunnel.ike_suites.empty()) {
         table.mistake("ike", "is empty; name one suite at least, or leave it out for the defaults");
     }
@@ -116,10 +141,7 @@ TunnelRecord read_tunnel(TableReader& table) {
     tunnel.remote_addresses = table.parsed_list<IpPrefix>("remote_addresses", prefix_form,
                                                           parse_prefix, std::vector<std::string>{});
     read_suites(table, tunnel);
-    tunnel.local_prefixes =
-        table.parsed_list<IpPrefix>("local_prefixes", prefix_form, parse_prefix);
-    tunnel.remote_prefixes =
-        table.parsed_list<IpPrefix>("remote_prefixes", prefix_form, parse_prefix);
+    read_addressing(table, tunnel);
     tunnel.sender_rule = read_sender_rule(table);
     tunnel.nat_traversal = read_nat_traversal(table);
     read_lifetimes(table, tunnel);

@@ -58,6 +58,16 @@ struct RemoveRoute {
     sa::TunnelId tunnel;
     IpPrefix prefix;
 };
+/// An inner address of ours, which the peer of a tunnel gave us: it is put on the account's
+/// interface. Counted: as many removals as additions take it off.
+struct AddAddress {
+    std::string account;
+    IpAddress address;
+};
+struct RemoveAddress {
+    std::string account;
+    IpAddress address;
+};
 /// Answer to NeedSequence: this edge may use numbers first..last on the SA's outbound side. A grant
 /// that follows on the last one extends it; a higher `first` skips. SAs whose peer doesn't check
 /// replay (sender rule `spread`, RFC 9827's unspecified numbers) need none: each edge counts.
@@ -79,8 +89,9 @@ struct DenySpi {
 /// named since can go. May come more than once.
 struct Settled {};
 
-using Change = std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute,
-                            RemoveRoute, GrantSequence, RevokeSequence, DenySpi, Settled>;
+using Change =
+    std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute, RemoveRoute,
+                 AddAddress, RemoveAddress, GrantSequence, RevokeSequence, DenySpi, Settled>;
 
 /// Packets for the peer wait, or soon will: numbers are needed. `used_up_to` is the highest number
 /// used (0 none); `rate` is the recent sending rate in packets per second. Repeated every 200 ms

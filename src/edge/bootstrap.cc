@@ -26,7 +26,7 @@ void Bootstrap::run(std::function<void(Result<Held>)> done) {
 }
 
 Bytes Bootstrap::holder(const std::string& key) {
-    sa::HolderRecord record{parts_.edge, parts_.id, held_.incarnation, net::read_clock().wall};
+    sa::HolderRecord record{parts_.edge, parts_.id, held_.incarnation, parts_.loop.now().wall};
     return sa::seal_record(parts_.keys, parts_.random, key, {Epoch(1), 1}, record);
 }
 

@@ -29,7 +29,7 @@ DataplaneRole::DataplaneRole(Parts parts)
 
 void DataplaneRole::keep_nat_mappings() {
     std::vector<dataplane::IkeDatagram> keepalives;
-    for (const NatKeepalives::Path& path : keepalives_.due(net::read_clock().instant)) {
+    for (const NatKeepalives::Path& path : keepalives_.due(parts_.loop.now().instant)) {
         keepalives.push_back({path.local, path.remote, {}});
     }
     if (!keepalives.empty()) {
@@ -38,7 +38,7 @@ void DataplaneRole::keep_nat_mappings() {
 }
 
 void DataplaneRole::sent_to_peer(const Endpoint& local, const Endpoint& remote) {
-    keepalives_.sent(net::read_clock().instant, {local, remote});
+    keepalives_.sent(parts_.loop.now().instant, {local, remote});
 }
 
 std::optional<sa::EndpointRecord> DataplaneRole::endpoint(IkeSpi origin) const {
@@ -57,7 +57,7 @@ void DataplaneRole::apply_batch() {
     std::vector<dataplane::Change> batch;
     batch.swap(batch_);
     parts_.driver.apply(batch);
-    const WallTime now = net::read_clock().wall;
+    const WallTime now = parts_.loop.now().wall;
     for (const EspSpi spi : std::exchange(installing_, {})) {
         const auto found = children_.find(spi);
         if (found != children_.end()) {
@@ -85,18 +85,18 @@ void DataplaneRole::on_tunnel(const sa::TunnelRecord& record) {
     if (known == routes_.end() && domains_[record.id.account]++ == 0) {
         change(dataplane::AddDomain{record.id.account});
     }
+    const std::vector<IpPrefix> after = record.routed_prefixes();
     for (const IpPrefix& prefix : before) {
-        if (std::find(record.remote_prefixes.begin(), record.remote_prefixes.end(), prefix) ==
-            record.remote_prefixes.end()) {
+        if (std::find(after.begin(), after.end(), prefix) == after.end()) {
             change(dataplane::RemoveRoute{record.id, prefix});
         }
     }
-    for (const IpPrefix& prefix : record.remote_prefixes) {
+    for (const IpPrefix& prefix : after) {
         if (std::find(before.begin(), before.end(), prefix) == before.end()) {
             change(dataplane::AddRoute{record.id, prefix});
         }
     }
-    routes_[record.id] = record.remote_prefixes;
+    routes_[record.id] = after;
 }
 
 void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
@@ -124,17 +124,22 @@ void DataplaneRole::on_tunnel_deleted(const sa::TunnelId& id) {
 }
 
 void DataplaneRole::on_child(const sa::ChildSaRecord& record) {
-    if (record.ended || record.expires_at <= net::read_clock().wall) {
+    if (record.ended || record.expires_at <= parts_.loop.now().wall) {
         remove({record.inbound_spi, record.ended && record.drain});
         return;
     }
     Child& child = children_[record.inbound_spi];
+    if (child.record.inbound_spi == EspSpi{}) {
+        for (const IpAddress& address : record.our_addresses) {
+            change(dataplane::AddAddress{record.tunnel.account, address});
+        }
+    }
     child.record = record.clone();
     install(child);
 }
 
 void DataplaneRole::on_endpoint(const sa::EndpointRecord& record) {
-    keepalives_.on_endpoint(net::read_clock().instant, record);
+    keepalives_.on_endpoint(parts_.loop.now().instant, record);
     if (record.ended) {
         endpoints_.erase(record.ike_spi);
         return;
@@ -180,13 +185,16 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
     log::info("dataplane", "child SA " + hex(removal.inbound_spi) + " of tunnel " +
                                found->second.record.tunnel.to_string() +
                                (removal.drain ? " replaced" : " removed"));
+    for (const IpAddress& address : found->second.record.our_addresses) {
+        change(dataplane::RemoveAddress{found->second.record.tunnel.account, address});
+    }
     children_.erase(found);
     parts_.leases.forget(removal.inbound_spi);
     change(removal);
 }
 
 void DataplaneRole::expire() {
-    const WallTime now = net::read_clock().wall;
+    const WallTime now = parts_.loop.now().wall;
     std::vector<EspSpi> dead;
     for (const auto& [spi, child] : children_) {
         if (child.record.expires_at <= now) {
@@ -270,7 +278,7 @@ void DataplaneRole::on_event(const dataplane::SaApplied& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child != children_.end() && !child->second.trouble.empty()) {
         child->second.trouble.clear();
-        report_applied(child->second, net::read_clock().wall);
+        report_applied(child->second, parts_.loop.now().wall);
     }
 }
 
@@ -305,6 +313,14 @@ std::vector<ChildRow> DataplaneRole::list() const {
         rows.push_back(std::move(row));
     }
     return rows;
+}
+
+bool DataplaneRole::is_assigned(const std::string& account, const IpAddress& address) const {
+    return std::ranges::any_of(endpoints_, [&](const auto& entry) {
+        const sa::EndpointRecord& peer = entry.second;
+        return peer.account == account && std::find(peer.assigned.begin(), peer.assigned.end(),
+                                                    address) != peer.assigned.end();
+    });
 }
 
 std::size_t DataplaneRole::installed() const {

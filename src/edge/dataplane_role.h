@@ -60,6 +60,8 @@ public:
     /// Null if this edge knows no such Child SA; borrowed until the next change.
     [[nodiscard]] const sa::ChildSaRecord* find(EspSpi spi) const;
     [[nodiscard]] std::size_t installed() const;
+    /// Whether a peer of the account has the address out of one of its pools.
+    [[nodiscard]] bool is_assigned(const std::string& account, const IpAddress& address) const;
     /// What the SAs carried here since the last call.
     [[nodiscard]] std::vector<TrafficRow> take_traffic() { return std::exchange(traffic_, {}); }
     /// Publish to applied, of the last record that another edge published; milliseconds.

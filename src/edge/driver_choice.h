@@ -5,17 +5,9 @@
 
 #include <memory>
 
-#include "base/random.h"
-#include "config/config.h"
-#include "dataplane/driver.h"
+#include "edge/host.h"
 
 namespace anyswan::edge {
-
-struct DriverWishes {
-    config::DataplaneOptions options;
-    std::vector<IpAddress> local_addresses;
-    Incarnation incarnation;
-};
 
 /// Logs what was found and chosen. `random` outlives the driver.
 [[nodiscard]] Result<std::unique_ptr<dataplane::Driver>> make_driver(const DriverWishes& wishes,

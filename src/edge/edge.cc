@@ -5,11 +5,9 @@
 #include <iterator>
 
 #include "core/crypto/crypto.h"
-#include "edge/driver_choice.h"
+#include "core/sa/weak.h"
 #include "edge/log.h"
 #include "edge/steering.h"
-#include "net/route_netlink.h"
-#include "store/open.h"
 
 namespace anyswan::edge {
 
@@ -31,26 +29,6 @@ ike::EngineConfig engine_config(const config::EdgeConfig& config) {
     return engine;
 }
 
-store::StoreConfig store_config(const config::StoreChoice& choice) {
-    if (const auto* sqlite = std::get_if<config::SqliteStore>(&choice)) {
-        return store::SqliteConfig{sqlite->path};
-    }
-    if (std::holds_alternative<config::MemoryStore>(choice)) {
-        return store::MemoryConfig{};
-    }
-    const auto& nats = std::get<config::NatsStore>(choice);
-    store::JetStreamConfig jetstream;
-    jetstream.urls = nats.urls;
-    jetstream.fleet = nats.fleet;
-    jetstream.replicas = nats.replicas;
-    jetstream.user = nats.user;
-    jetstream.password = nats.password.clone();
-    jetstream.ca_file = nats.ca_file;
-    jetstream.certificate_file = nats.cert_file;
-    jetstream.key_file = nats.key_file;
-    return jetstream;
-}
-
 // Half a block: there is time to lease the next.
 constexpr std::size_t spis_low_water = 2048;
 
@@ -63,15 +41,17 @@ std::string ike_subject(EdgeId edge) {
 
 }  // namespace
 
-Edge::Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> connector)
-    : loop_(loop),
+Edge::Edge(Host& host, config::EdgeConfig config, std::optional<ConnectorPlan> connector)
+    : host_(host),
+      loop_(host.loop()),
+      random_(host.random()),
       config_(std::move(config)),
       connector_(std::move(connector)),
       spi_pool_(random_, spis_low_water),
       spis_(spi_pool_),
-      heartbeat_(loop),
-      repair_(loop),
-      second_(loop) {}
+      heartbeat_(loop_),
+      repair_(loop_),
+      second_(loop_) {}
 
 Edge::~Edge() {
     stop();
@@ -79,8 +59,7 @@ Edge::~Edge() {
 
 Status Edge::start(std::function<void(Error)> on_fatal) {
     on_fatal_ = std::move(on_fatal);
-    auto opened = store::open_store(store_config(config_.store),
-                                    [this](auto task) { loop_.post(std::move(task)); });
+    auto opened = host_.open_store(config_.store);
     if (!opened) {
         return Unexpected{opened.error()};
     }
@@ -132,8 +111,8 @@ Status Edge::make_driver(Incarnation incarnation) {
         loop_.post(
             [this, datagrams = std::move(datagrams)]() mutable { on_ike(std::move(datagrams)); });
     };
-    auto driver = edge::make_driver({config_.dataplane, config_.anycast, incarnation},
-                                    driver_random_, std::move(sink));
+    auto driver =
+        host_.make_driver({config_.dataplane, config_.anycast, incarnation}, std::move(sink));
     if (!driver) {
         return Unexpected{driver.error()};
     }
@@ -167,13 +146,24 @@ void Edge::make_roles() {
         }
         driver_->send_ike(out);
     };
+    addresses_ = std::make_unique<Addresses>(
+        Addresses::Parts{*store_, config_.fleet_keys, random_, tunnels_, config_.name,
+                         [this](const std::string& account, const IpAddress& address) {
+                             return dataplane_->is_assigned(account, address);
+                         },
+                         [this] { return loop_.now(); }});
+    const auto lease = [this](ike::AddressesWanted wanted, Addresses::Give give) {
+        addresses_->want(std::move(wanted), std::move(give));
+    };
+    make_crls();
     ike_ = std::make_unique<IkeRole>(
         IkeRole::Parts{loop_, *facts_, *claims_, random_, tunnels_, spis_, send, config_.name,
                        [this](const ike::Redirected& away) {
                            if (keeper_) {
                                keeper_->redirected(away);
                            }
-                       }},
+                       },
+                       lease, [this](const std::string& url) { crls_->want(url); }},
         engine_config(config_));
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
@@ -181,6 +171,23 @@ void Edge::make_roles() {
             roamer_ = std::make_unique<Roamer>(loop_, *ike_);
         }
     }
+}
+
+void Edge::make_crls() {
+    const auto fetch = [this](const std::string& url, Crls::Fetched done) {
+        if (fetcher_ == nullptr) {
+            fetcher_ = std::make_unique<net::HttpFetcher>();
+        }
+        fetcher_->fetch(url, {.size_max = crl_size_max}, [this, done](Result<Bytes> body) {
+            loop_.post([done, body = std::move(body)]() mutable { done(std::move(body)); });
+        });
+    };
+    const auto put = [this](sa::CrlRecord record) {
+        const std::string key = sa::crl_key(record.url);
+        facts_->put(key, Epoch(1), std::move(record), [](Written) {});
+    };
+    crls_ = std::make_unique<Crls>(
+        Crls::Parts{random_, tunnels_, fetch, put, [this] { return loop_.now(); }});
 }
 
 void Edge::listen_bus() {
@@ -208,8 +215,12 @@ void Edge::keep_up() {
         adopt_own();
     }
     tell_traffic();
+    addresses_->look(loop_.now().instant);
+    if (facts_->in_step()) {
+        crls_->look(loop_.now());
+    }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
-    for (ike::Input& input : upkeep_.decide(net::read_clock(), ike_->list(), tunnels_)) {
+    for (ike::Input& input : upkeep_.decide(loop_.now(), ike_->list(), tunnels_)) {
         ike_->want(std::move(input));
     }
 }
@@ -302,6 +313,9 @@ void Edge::on_record(const sa::Record& record) {
             tunnels_.remove(tunnel->id);
             dataplane_->on_tunnel_deleted(tunnel->id);
         } else {
+            for (const std::string& warning : sa::warnings(*tunnel)) {
+                log::warn("tunnel", warning);
+            }
             tunnels_.put(tunnel->clone());
             dataplane_->on_tunnel(*tunnel);
         }
@@ -309,11 +323,15 @@ void Edge::on_record(const sa::Record& record) {
         dataplane_->on_child(*child);
     } else if (const auto* endpoint = std::get_if<sa::EndpointRecord>(&record)) {
         dataplane_->on_endpoint(*endpoint);
-        if (!endpoint->ended) {
+        if (endpoint->ended) {
+            addresses_->ended(endpoint->account, endpoint->assigned, loop_.now().instant);
+        } else {
             ike_->want(ike::PeerMoved{endpoint->ike_spi, endpoint->local, endpoint->remote});
         }
     } else if (const auto* edge = std::get_if<sa::EdgeRecord>(&record)) {
         fleet_.on_record(*edge);
+    } else if (const auto* crl = std::get_if<sa::CrlRecord>(&record)) {
+        crls_->on_record(*crl);
     }
 }
 
@@ -338,43 +356,31 @@ void Edge::on_in_step() {
     announce();
 }
 
+// Again at the next snapshot if it did not go well; why is in the log.
 void Edge::announce() {
     if (announced_ || !config_.announce) {
         return;
     }
-    announced_ = change_anycast([](net::RouteNetlink& netlink, const IpAddress& address) -> Status {
-        if (Status put = netlink.add_address("lo", address); !put) {
-            return fail(put.error().message + "; or set edge.announce = false");
+    announced_ = true;
+    for (const IpAddress& address : config_.anycast) {
+        if (Status put = host_.announce(address); !put) {
+            log::error("announce", put.error().message + "; or set edge.announce = false");
+            announced_ = false;
+        } else {
+            log::info("announce", address.to_string() + " is on lo: ready for peers");
         }
-        log::info("announce", address.to_string() + " is on lo: ready for peers");
-        return {};
-    });
+    }
 }
 
 void Edge::withdraw() {
-    if (std::exchange(announced_, false)) {
-        (void)change_anycast([](net::RouteNetlink& netlink, const IpAddress& address) {
-            return netlink.remove_address("lo", address);
-        });
+    if (!std::exchange(announced_, false)) {
+        return;
     }
-}
-
-// True if all went well; what did not is in the log.
-bool Edge::change_anycast(
-    const std::function<Status(net::RouteNetlink&, const IpAddress&)>& change) const {
-    auto netlink = net::RouteNetlink::open();
-    if (!netlink) {
-        log::error("announce", netlink.error().message);
-        return false;
-    }
-    bool well = true;
     for (const IpAddress& address : config_.anycast) {
-        if (Status changed = change(*netlink, address); !changed) {
-            log::error("announce", changed.error().message);
-            well = false;
+        if (Status removed = host_.withdraw(address); !removed) {
+            log::error("announce", removed.error().message);
         }
     }
-    return well;
 }
 
 void Edge::on_link(store::LinkState state, const std::string& why) {
@@ -403,7 +409,7 @@ void Edge::route_ike(ike::DatagramReceived datagram) {
         return;
     }
     if (const auto* to = std::get_if<SteerTo>(&steering)) {
-        if (!fleet_.alive(net::read_clock().instant, to->edge)) {
+        if (!fleet_.alive(loop_.now().instant, to->edge)) {
             ++counters_["ike_drop_owner_gone"];
             log::debug("ike", "a datagram from " + datagram.remote.to_string() +
                                   " belongs to edge " + std::to_string(to->edge.value()) +
@@ -439,7 +445,7 @@ void Edge::on_bus(const store::BusMessage& message) {
         return;
     }
     if (auto* beat = std::get_if<Heartbeat>(&*body)) {
-        fleet_.on_heartbeat(net::read_clock().instant, std::move(*beat));
+        fleet_.on_heartbeat(loop_.now().instant, std::move(*beat));
     } else if (const auto* lease = std::get_if<LeaseTaken>(&*body)) {
         dataplane_->on_lease_taken(*lease);
     } else if (const auto* ask = std::get_if<AskSpi>(&*body)) {
@@ -451,7 +457,7 @@ void Edge::on_bus(const store::BusMessage& message) {
         facts_->offer(told->key, told->envelope);
     } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
         for (const TrafficRow& row : traffic->rows) {
-            upkeep_.on_traffic(net::read_clock().instant, row);
+            upkeep_.on_traffic(loop_.now().instant, row);
         }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
@@ -509,7 +515,7 @@ Result<std::size_t> Edge::redirect(const RedirectOrder& order) {
 }
 
 LiveTrace::Page Edge::live_trace(std::uint64_t last) {
-    return ike_->live_trace().after(net::read_clock().instant, last);
+    return ike_->live_trace().after(loop_.now().instant, last);
 }
 
 void Edge::trace(std::vector<wire::pcap::UdpDatagram> capture,
@@ -531,7 +537,7 @@ Heartbeat Edge::status() const {
     beat.child_sas = dataplane_ ? dataplane_->installed() : 0;
     beat.ike_sas = ike_ ? ike_->list().size() : 0;
     beat.lag_ms = dataplane_ ? dataplane_->lag_ms() : 0;
-    beat.sent_at = net::read_clock().wall;
+    beat.sent_at = loop_.now().wall;
     return beat;
 }
 
@@ -544,7 +550,7 @@ std::vector<ike::IkeSaSummary> Edge::ike_sas() const {
 }
 
 std::vector<FleetMember> Edge::fleet() const {
-    return fleet_.members(net::read_clock().instant);
+    return fleet_.members(loop_.now().instant);
 }
 
 std::map<std::string, std::uint64_t> Edge::counters() const {
@@ -554,6 +560,8 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(ike_->counters().begin(), ike_->counters().end());
         all.insert(facts_->counters().begin(), facts_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
+        all.insert(addresses_->counters().begin(), addresses_->counters().end());
+        all.insert(crls_->counters().begin(), crls_->counters().end());
     }
     return all;
 }

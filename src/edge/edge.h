@@ -6,10 +6,13 @@
 #pragma once
 
 #include "config/config.h"
+#include "edge/addresses.h"
 #include "edge/bootstrap.h"
 #include "edge/capture_trace.h"
+#include "edge/crls.h"
 #include "edge/dataplane_role.h"
 #include "edge/fleet_view.h"
+#include "edge/host.h"
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
@@ -17,8 +20,7 @@
 #include "edge/sa_orders.h"
 #include "edge/spi_source.h"
 #include "edge/upkeep.h"
-#include "net/clock.h"
-#include "net/route_netlink.h"
+#include "net/http_fetcher.h"
 
 namespace anyswan::edge {
 
@@ -39,7 +41,8 @@ struct RedirectOrder {
 
 class Edge {
 public:
-    Edge(Loop& loop, config::EdgeConfig config, std::optional<ConnectorPlan> connector);
+    /// `host` outlives the edge.
+    Edge(Host& host, config::EdgeConfig config, std::optional<ConnectorPlan> connector);
     ~Edge();
     Edge(const Edge&) = delete;
     Edge& operator=(const Edge&) = delete;
@@ -89,6 +92,7 @@ private:
     void plan_repair();
     void keep_up();
     void tell_traffic();
+    void make_crls();
     void adopt_own();
     void adopt_one(const std::string& key);
     [[nodiscard]] std::vector<sa::ChildSaRecord> children_of(const sa::IkeSaRecord& claim) const;
@@ -101,15 +105,13 @@ private:
     void tell(const std::string& subject, const BusBody& body);
     void announce();
     void withdraw();
-    bool change_anycast(
-        const std::function<Status(net::RouteNetlink&, const IpAddress&)>& change) const;
 
+    Host& host_;
     Loop& loop_;
+    Random& random_;
     config::EdgeConfig config_;
     std::optional<ConnectorPlan> connector_;
     std::function<void(Error)> on_fatal_;
-    net::SystemRandom random_;
-    net::SystemRandom driver_random_;  // the driver's worker has its own
     TunnelTable tunnels_;
     FleetView fleet_;
     sa::SpiPool spi_pool_;
@@ -128,6 +130,9 @@ private:
     std::unique_ptr<Facts> facts_;
     std::unique_ptr<Claims> claims_;
     std::unique_ptr<Leases> leases_;
+    std::unique_ptr<Addresses> addresses_;
+    std::unique_ptr<Crls> crls_;
+    std::unique_ptr<net::HttpFetcher> fetcher_;  // made when first needed
     std::unique_ptr<dataplane::Driver> driver_;
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;

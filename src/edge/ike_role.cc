@@ -15,7 +15,7 @@ IkeRole::IkeRole(Parts parts, ike::EngineConfig config)
 
 void IkeRole::on_datagram(ike::DatagramReceived datagram) {
     ++counters_["ike_datagrams_in"];
-    const Now now = net::read_clock();
+    const Now now = parts_.loop.now();
     live_trace_.arriving(now, datagram);
     ike::Outputs outputs = engine_.step(now, datagram);
     live_trace_.received(now, datagram);
@@ -44,7 +44,7 @@ void IkeRole::lost(IkeSpi spi) {
 }
 
 void IkeRole::feed(ike::Input input) {
-    execute(engine_.step(net::read_clock(), std::move(input)));
+    execute(engine_.step(parts_.loop.now(), std::move(input)));
     arm();
 }
 
@@ -80,6 +80,23 @@ void IkeRole::execute(ike::Outputs outputs) {
             parts_.on_redirected(away);
         }
     }
+    for (const std::string& url : outputs.crls_wanted) {
+        if (parts_.want_crl) {
+            parts_.want_crl(url);
+        }
+    }
+    for (ike::AddressesWanted& wanted : outputs.addresses_wanted) {
+        lease_addresses(std::move(wanted));
+    }
+}
+
+void IkeRole::lease_addresses(ike::AddressesWanted wanted) {
+    if (parts_.lease_addresses == nullptr) {
+        feed(ike::AddressesGiven{wanted.our_spi, wanted.tunnel, {}, "this side leases none"});
+        return;
+    }
+    parts_.lease_addresses(std::move(wanted),
+                           [this](ike::AddressesGiven given) { feed(std::move(given)); });
 }
 
 void IkeRole::persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pending) {
@@ -96,7 +113,7 @@ void IkeRole::persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pen
     if (const auto* child = std::get_if<sa::ChildSaRecord>(&write)) {
         sa::ChildSaRecord record = child->clone();
         record.negotiated_on = parts_.edge_name;
-        record.published_at = net::read_clock().wall;
+        record.published_at = parts_.loop.now().wall;
         const std::string key = sa::child_sa_key(record.inbound_spi);
         parts_.facts.put(key, Epoch(1), std::move(record), done);
         return;
@@ -128,7 +145,7 @@ void IkeRole::drain(IkeSpi spi) {
         queue.pop_front();
         if (!pending->send.empty()) {
             counters_["ike_datagrams_out"] += pending->send.size();
-            const Now now = net::read_clock();
+            const Now now = parts_.loop.now();
             for (const ike::Datagram& datagram : pending->send) {
                 live_trace_.sent(now, datagram);
             }

@@ -30,6 +30,11 @@ public:
         std::string edge_name;
         /// A gateway sent us elsewhere; may be empty.
         std::function<void(const ike::Redirected&)> on_redirected = {};
+        /// Leases addresses of a tunnel's pool; null: there are none.
+        std::function<void(ike::AddressesWanted, std::function<void(ike::AddressesGiven)>)>
+            lease_addresses = nullptr;
+        /// A certificate's CRL distribution point, wanted by a tunnel; null: not fetched.
+        std::function<void(const std::string& url)> want_crl = nullptr;
     };
     IkeRole(Parts parts, ike::EngineConfig config);
 
@@ -60,6 +65,7 @@ private:
 
     void feed(ike::Input input);
     void execute(ike::Outputs outputs);
+    void lease_addresses(ike::AddressesWanted wanted);
     void persist(IkeSpi spi, const ike::Write& write, const PendingPtr& pending);
     void written(IkeSpi spi, const PendingPtr& pending);
     void drain(IkeSpi spi);

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "edge/asio_loop.h"
 #include "edge/spi_source.h"
 #include "store/memory/memory.h"
 
@@ -90,7 +91,7 @@ protected:
     }
 
     SeededRandom random_{21};
-    Loop loop_;
+    AsioLoop loop_;
     sa::FleetKeys keys_;
     std::shared_ptr<store::MemoryHub> hub_ = store::MemoryHub::create();
     std::unique_ptr<store::LocalStore> store_ =

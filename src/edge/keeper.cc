@@ -20,7 +20,8 @@ bool RedirectLimit::allow(Instant now) {
 }
 
 Keeper::Keeper(Loop& loop, IkeRole& ike, Endpoint local, Endpoint remote)
-    : ike_(ike),
+    : loop_(loop),
+      ike_(ike),
       local_(local),
       remote_(remote),
       resolver_([&loop](std::function<void()> task) { loop.post(std::move(task)); }),
@@ -33,7 +34,7 @@ void Keeper::keep(const sa::TunnelId& tunnel) {
 }
 
 void Keeper::look() {
-    const Instant now = net::read_clock().instant;
+    const Instant now = loop_.now().instant;
     const std::vector<ike::IkeSaSummary> sas = ike_.list();
     for (auto& [tunnel, kept] : kept_) {
         const auto of_tunnel = [&id = tunnel](const auto& sa) { return sa.tunnel == id; };
@@ -86,7 +87,7 @@ void Keeper::redirected(const ike::Redirected& away) {
     if (kept == kept_.end()) {
         return;
     }
-    if (!kept->second.limit.allow(net::read_clock().instant)) {
+    if (!kept->second.limit.allow(loop_.now().instant)) {
         // RFC 5685 7: "the client SHOULD be configured to not accept more than a certain number of
         // redirects ... within a short time period".
         log::warn("keeper", "tunnel " + away.tunnel.to_string() + " was sent from gateway to " +

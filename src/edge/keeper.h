@@ -50,6 +50,7 @@ private:
     void initiate(const sa::TunnelId& tunnel, Kept& kept);
     void go_to(const ike::Redirected& away, const IpAddress& address);
 
+    Loop& loop_;
     IkeRole& ike_;
     Endpoint local_;
     Endpoint remote_;

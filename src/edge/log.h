@@ -3,6 +3,7 @@
 // peer, SPI); never a key.
 #pragma once
 
+#include <functional>
 #include <string>
 
 namespace anyswan::edge::log {
@@ -11,6 +12,8 @@ enum class Level { debug, info, warn, error };
 
 /// "debug", "info", "warn", "error"; `edge` is the name that each line carries.
 void set_up(const std::string& level, const std::string& edge);
+/// Lines go there instead, whatever their level; an empty one ends that.
+void set_sink(std::function<void(Level, const char* topic, const std::string& text)> sink);
 void write(Level level, const char* topic, const std::string& text);
 inline void debug(const char* topic, const std::string& text) {
     write(Level::debug, topic, text);

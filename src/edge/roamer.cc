@@ -50,7 +50,7 @@ std::vector<ike::MovePath> moves_due(const std::vector<ike::IkeSaSummary>& sas,
     return moves;
 }
 
-Roamer::Roamer(Loop& loop, IkeRole& ike) : ike_(ike), timer_(loop) {
+Roamer::Roamer(Loop& loop, IkeRole& ike) : loop_(loop), ike_(ike), timer_(loop) {
     constexpr std::array<unsigned, 5> groups{RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
                                              RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE};
     auto opened = net::NetlinkSocket::open(NETLINK_ROUTE, groups);
@@ -69,7 +69,7 @@ void Roamer::look() {
         const bool complete = events_->receive([&changed](ByteView) { changed = true; });
         changed = changed || !complete;
     }
-    const Instant now = net::read_clock().instant;
+    const Instant now = loop_.now().instant;
     if (!changed && now - looked_ < look_interval) {
         return;
     }

@@ -26,6 +26,7 @@ public:
 private:
     void look();
 
+    Loop& loop_;
     IkeRole& ike_;
     std::optional<net::NetlinkSocket> events_;
     Instant looked_;

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "core/sa/samples_test.h"
+#include "edge/asio_loop.h"
 #include "edge/capture_trace.h"
 #include "edge/live_trace.h"
-#include "edge/loop.h"
 #include "store/memory/memory.h"
 
 namespace anyswan::edge {
@@ -123,7 +123,7 @@ protected:
         return texts;
     }
     SeededRandom random_{5};
-    Loop loop_;
+    AsioLoop loop_;
     sa::FleetKeys keys_;
     std::shared_ptr<store::MemoryHub> hub_ = store::MemoryHub::create();
     std::unique_ptr<store::LocalStore> store_ =

@@ -7,10 +7,32 @@ namespace anyswan::edge {
 
 void TunnelTable::put(sa::TunnelRecord record) {
     const sa::TunnelId id = record.id;
+    configured_crls_[id] = record.credentials.crls.size();
+    add_fetched(record);
     tunnels_.insert_or_assign(id, std::move(record));
 }
 
+void TunnelTable::add_fetched(sa::TunnelRecord& tunnel) const {
+    sa::Credentials& credentials = tunnel.credentials;
+    credentials.crls.resize(configured_crls_.at(tunnel.id));
+    for (const auto& [url, der] : fetched_crls_) {
+        const auto& urls = credentials.crl_urls;
+        // A list of a foreign issuer does no harm: it is found by its issuer's name and key.
+        if (credentials.crl_points || std::find(urls.begin(), urls.end(), url) != urls.end()) {
+            credentials.crls.push_back(der);
+        }
+    }
+}
+
+void TunnelTable::put_crl(const std::string& url, Bytes der) {
+    fetched_crls_.insert_or_assign(url, std::move(der));
+    for (auto& [id, tunnel] : tunnels_) {
+        add_fetched(tunnel);
+    }
+}
+
 bool TunnelTable::remove(const sa::TunnelId& id) {
+    configured_crls_.erase(id);
     return tunnels_.erase(id) > 0;
 }
 

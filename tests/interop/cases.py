@@ -32,6 +32,7 @@ class Case:
     childless: bool = False
     cookie: bool = False
     ppk: bool = False
+    virtual: bool = False  # the responder gives the initiator its inner addresses
     children: int = 1
     peer_dpd_s: int = 0
     peer_rekeys: str = ""
@@ -44,6 +45,8 @@ class Case:
 
     def for_peer(self, peer):
         """The case as it is played with this peer."""
+        if self.name in peer.needs_of_us:
+            return replace(self, ours=self.ours + peer.needs_of_us[self.name])
         if peer.esp_default and self.group != "ESP cipher":
             return replace(self, esp=self.esp.replace(ESP, peer.esp_default),
                            peer_esp=tuple(esp.replace(ESP, peer.esp_default) for esp in self.peer_esp))
@@ -55,9 +58,11 @@ class Case:
         words |= {f"auth-{kind}" for kind in self.auth}
         if self.peer_dpd_s:
             words.add("dpd")
+        if self.auth[0] != self.auth[1] and "psk" in self.auth:
+            words.add("psk-and-certificate")
         if self.children > 1:
             words.add("children")
-        for flag in ("nat", "encap", "mobike", "childless", "cookie", "ppk"):
+        for flag in ("nat", "encap", "mobike", "childless", "cookie", "ppk", "virtual"):
             if getattr(self, flag):
                 words.add(flag)
         if len(self.inner) > 1:
@@ -69,23 +74,34 @@ class Case:
         return words
 
 
+def allow_weak(*words):
+    """The line that a tunnel needs for weak algorithms."""
+    return ("allow_weak = [" + ", ".join(f'"{word}"' for word in words) + "]",)
+
+
 def key_exchanges():
     for ke in KEY_EXCHANGES:
-        yield Case(f"ke-{ke}", "Key exchange", ke, ike=f"aes256gcm16-prfsha256-{ke}")
+        weak = ke == "modp1536"
+        yield Case(f"ke-{ke}", "Key exchange", f"{ke} (weak, by opt-in)" if weak else ke, ike=f"aes256gcm16-prfsha256-{ke}",
+                   ours=allow_weak(ke) if weak else ())
     yield Case("ke-wrong-guess", "Key exchange", "wrong first guess (INVALID_KE_PAYLOAD)",
                peer_ike=("aes256gcm16-prfsha256-ecp256", IKE), roles=("responder",))
 
 
 def ike_ciphers():
     for cipher in ("aes128gcm16-prfsha256", "aes256gcm16-prfsha384", "aes256gcm16-prfsha512", "chacha20poly1305-prfsha256",
-                   "aes128-sha256", "aes256-sha256", "aes256-sha384", "aes256-sha512", "aes256-sha1"):
+                   "aes128-sha256", "aes256-sha256", "aes256-sha384", "aes256-sha512"):
         yield Case(f"ike-{cipher}", "IKE cipher", cipher, ike=f"{cipher}-x25519")
+    yield Case("ike-aes256-sha1", "IKE cipher", "aes256-sha1 (weak, by opt-in)", ike="aes256-sha1-x25519",
+               ours=allow_weak("sha1"))
 
 
 def esp_ciphers():
     for cipher in ("aes128gcm16", "aes256gcm16", "chacha20poly1305", "aes128-sha256", "aes256-sha256", "aes256-sha384",
-                   "aes256-sha512", "aes256-sha1"):
+                   "aes256-sha512"):
         yield Case(f"esp-{cipher}", "ESP cipher", cipher, esp=cipher)
+    for cipher, words in (("aes256-sha1", ("sha1",)), ("null-sha256", ("null",)), ("null-sha1", ("null", "sha1"))):
+        yield Case(f"esp-{cipher}", "ESP cipher", f"{cipher} (weak, by opt-in)", esp=cipher, ours=allow_weak(*words))
     for cipher in ("aes256gcm16-esn", "aes256-sha512-esn"):
         yield Case(f"esp-{cipher}", "ESP cipher", cipher, esp=cipher, needs=("esn",))
 
@@ -119,9 +135,13 @@ def paths():
                steps=(*steps.TUNNEL, steps.peer_moves))
     yield Case("path-mobike-us", "Path", "MOBIKE: we move", mobike=True, roles=("initiator",),
                steps=(*steps.TUNNEL, steps.we_move))
-    for when in ("init", "established"):
+    for when in ("init", "auth", "established"):
         yield Case(f"path-redirect-{when}", "Path", f"we send the peer to another address (REDIRECT): {when}", mobike=True,
-                   roles=("responder",), steps=(*steps.TUNNEL, steps.sent_away(when)), needs=("redirect",))
+                   roles=("responder",), steps=(*steps.TUNNEL, steps.sent_away(when)), needs=("redirect", f"redirect-{when}"))
+    yield Case("path-virtual", "Path", "virtual IPv4 address and DNS (configuration payload)", virtual=True,
+               steps=(steps.up, steps.agree, steps.virtual, steps.rekeyed_virtual))
+    yield Case("path-virtual-both", "Path", "virtual IPv4 and IPv6 addresses and DNS", virtual=True, inner=(4, 6),
+               steps=(steps.up, steps.agree, steps.virtual))
     for outer in (4, 6):
         for inner in ((4,), (6,), (4, 6)):
             if (outer, inner) != (4, (4,)):

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from anylab.fleet import tunnel_toml
 from anylab.lab import LabError, wait_for
-from anylab.peers.base import KEY_EXCHANGES, Child, Credential, Setup, Unable, words_of
+from anylab.peers.base import Child, Credential, Setup, Unable, without_groups, words_of
 from anylab.ping import Ping, ping_once
-from network import (ANYCAST, INNER_THEM, INNER_US, PREFIX_THEM, PREFIX_US, SECOND_PREFIX_THEM, THEM, US)
+from network import (ANYCAST, INNER_THEM, INNER_US, PREFIX_THEM, PREFIX_US, SECOND_PREFIX_THEM, THEM, US, VIRTUAL_DNS,
+                     VIRTUAL_POOL)
 from ours import TUNNEL, Ours
 
 OUR_ID, THEIR_ID = "anycast.example", "router.example"
 PSK = "a-long-random-key-between-the-two"
 PPK = ("ppk.example", "a-long-random-post-quantum-key-between-the-two")
-_ADDITIONAL = frozenset(f"ke{number}_{kem}" for number in range(1, 8) for kem in ("mlkem512", "mlkem768", "mlkem1024"))
 KEY_TYPE = {"rsa-pkcs1": "rsa", "rsa-pss": "rsa"}
 
 
@@ -27,6 +27,7 @@ class Result:
     reason: str = ""
     seconds: float = 0.0
     pending: bool = False  # the case says that ours is not built yet
+    theirs: bool = False   # a failure that is the peer's own, as its kernel's counters show
 
 
 class Cell:
@@ -66,7 +67,8 @@ class Cell:
                      esp=case.peer_esp or (case.esp,), children=self._children(), encap=case.encap, mobike=case.mobike,
                      fragment=case.fragment, fragment_size=case.fragment_size, dpd_s=case.peer_dpd_s,
                      childless=case.childless, ppk=PPK if case.ppk else (),
-                     demand_cookie=case.cookie and self.role == "initiator", rekeys=case.peer_rekeys, extra=case.peer_extra)
+                     demand_cookie=case.cookie and self.role == "initiator", rekeys=case.peer_rekeys, extra=case.peer_extra,
+                     virtual=tuple((VIRTUAL_POOL[v], VIRTUAL_DNS[v]) for v in case.inner) if case.virtual else ())
 
     def tunnel(self):
         """The same connection in our configuration."""
@@ -87,7 +89,15 @@ class Cell:
         if theirs != "psk":
             more.append(f'ca = "{self._credential(theirs, THEIR_ID).ca}"')
         psk = PSK if "psk" in case.auth else None
-        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=psk, local_prefixes=self._prefixes(PREFIX_US),
+        local_prefixes = self._prefixes(PREFIX_US)
+        if case.virtual and self.role == "responder":
+            prefixes = []
+            more.append("virtual_pool = [" + ", ".join(f'"{pool}"' for pool in self._prefixes(VIRTUAL_POOL)) + "]")
+            more.append("virtual_dns = [" + ", ".join(f'"{dns}"' for dns in self._prefixes(VIRTUAL_DNS)) + "]")
+        elif case.virtual:
+            local_prefixes = []
+            more.append("request_address = [" + ", ".join(f'"ipv{version}"' for version in case.inner) + "]")
+        return tunnel_toml(TUNNEL, local_id=OUR_ID, remote_id=THEIR_ID, psk=psk, local_prefixes=local_prefixes,
                            remote_prefixes=prefixes, more="\n".join(more))
 
     def start_us(self):
@@ -134,7 +144,7 @@ class Cell:
             raise LabError(f"the two sides disagree: {why}") from None
         expected = {"IKE": (words_of(self.case.ike), ours.ike[0].words)}
         for child in ours.children:
-            expected["ESP"] = (words_of(self.case.esp) - set(KEY_EXCHANGES) - _ADDITIONAL, child.words)
+            expected["ESP"] = (without_groups(self.case.esp.split("-")), child.words)
         for what, (wanted, got) in expected.items():
             if wanted != got:
                 raise LabError(f"{what} is {'-'.join(sorted(got))}, not {'-'.join(sorted(wanted))}")
@@ -161,12 +171,14 @@ class Cell:
     def run(self):
         """Plays the case; never raises."""
         began = time.monotonic()
-        state, reason = "pass", ""
+        state, reason, theirs = "pass", "", False
         try:
             for step in self.case.steps:
                 step(self)
         except Unable as why:
             state, reason = "cannot", str(why)
+        except LostByPeer as why:
+            state, reason, theirs = "fail", str(why), True
         except Exception as why:  # whatever went wrong is this cell's result
             state, reason = "fail", _sentence(why)
             complaint = self.us.last_complaint()
@@ -176,7 +188,17 @@ class Cell:
         if state == "fail" and pending:
             reason = f"not built yet: {self.case.pending} ({reason})"
         return Result(self.peer_class.name, self.case.name, self.role, state, reason,
-                      round(time.monotonic() - began, 1), pending)
+                      round(time.monotonic() - began, 1), pending, theirs)
+
+
+class LostByPeer(LabError):
+    """Packets were lost, and the peer's kernel counted as many that it dropped."""
+
+
+def kernel_drops(lab, host):
+    """What the host's kernel dropped in IPsec since it began, by reason."""
+    rows = (line.split() for line in lab.run(host, "cat", "/proc/net/xfrm_stat").splitlines())
+    return {name: int(count) for name, count in rows}
 
 
 class Traffic:
@@ -185,9 +207,12 @@ class Traffic:
     def __init__(self, cell, interval_s=0.02):
         self.cell, self.interval_s = cell, interval_s
         self.pings = []
+        self.drops_before = {}
 
     def __enter__(self):
         cell = self.cell
+        if cell.peer.dataplane == "kernel":
+            self.drops_before = kernel_drops(cell.net.lab, "them")
         if cell.peer.dataplane != "none":
             for host, source, target in (("them", INNER_THEM, INNER_US), ("us", INNER_US, INNER_THEM)):
                 version = cell.case.inner[0]
@@ -195,15 +220,27 @@ class Traffic:
         return self
 
     def __exit__(self, kind, value, trace):
-        losses = []
+        losses, total = [], 0
         for host, ping in self.pings:
             sent, lost = ping.finish()
+            total += lost
             if lost:
                 losses.append(f"{lost} of {sent} from {host}")
             elif sent == 0:
                 losses.append(f"{host} sent nothing")
         if kind is None and losses:
-            raise LabError("packets were lost: " + ", ".join(losses))
+            text = "packets were lost: " + ", ".join(losses)
+            drops = self._dropped_by_peer()
+            if sum(drops.values()) >= total > 0:
+                why = ", ".join(f"{count} {name}" for name, count in drops.items())
+                raise LostByPeer(f"{text}; its kernel dropped them ({why})")
+            raise LabError(text)
+
+    def _dropped_by_peer(self):
+        if not self.drops_before:
+            return {}
+        now = kernel_drops(self.cell.net.lab, "them")
+        return {name: count - self.drops_before[name] for name, count in now.items() if count != self.drops_before[name]}
 
 
 def _difference(ours, theirs, children):

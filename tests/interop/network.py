@@ -23,6 +23,8 @@ INNER_THEM = {4: "10.1.0.1", 6: "fd01::1"}
 SECOND_THEM = "10.1.1.1"
 PREFIX_US = {4: "10.0.0.0/24", 6: "fd00::/64"}
 PREFIX_THEM = {4: "10.1.0.0/24", 6: "fd01::/64"}
+VIRTUAL_POOL = {4: "10.9.0.0/24", 6: "fd00:9::/112"}
+VIRTUAL_DNS = {4: "10.0.0.53", 6: "fd00::53"}
 SECOND_PREFIX_THEM = "10.1.1.0/24"
 
 
@@ -56,15 +58,17 @@ class Network:
             self.use_uplink(host, "wan1")
 
     def use_uplink(self, host, dev):
-        """The host leaves by this uplink from now on; its other one is down."""
+        """The host leaves by this uplink from now on; its other one is down and has no address any more."""
         number, other = (1, "wan2") if dev == "wan1" else (2, "wan1")
         net4, net6 = {"us": ("100.64.1", "fd64"), "them": ("198.51.100", "fd98")}[host]
         ip = self.lab.ip
         ip(host, "link", "set", dev, "up")
+        ip(host, "addr", "replace", f"{net4}.{(number - 1) * 4 + 2}/30", "dev", dev)
         # Taking the link down dropped its IPv6 address, and with it the way to the gateway.
         ip(host, "-6", "addr", "replace", f"{net6}:{number}::2/64", "dev", dev, "nodad")
         ip(host, "route", "replace", "default", "via", f"{net4}.{(number - 1) * 4 + 1}", "dev", dev)
         ip(host, "-6", "route", "replace", "default", "via", f"{net6}:{number}::1", "dev", dev)
+        ip(host, "-4", "addr", "flush", "dev", other)
         ip(host, "link", "set", other, "down")
         self.uplinks[host] = dev
 

@@ -67,6 +67,10 @@ class Ours:
                          for sa in sas["child_sas"] if sa["state"] == "applied")
         return Status(tuple(ike), children)
 
+    def datagrams_in(self):
+        """IKE datagrams received since the start."""
+        return self.daemon.ask("counters").get("ike_datagrams_in", 0)
+
     def log(self):
         return self.daemon.log() if self.daemon else ""
 

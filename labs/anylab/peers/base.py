@@ -67,6 +67,7 @@ class Setup:
     childless: bool = False
     ppk: tuple = ()  # (id, secret), required
     demand_cookie: bool = False
+    virtual: tuple = ()  # ((pool, DNS server), ...), which the responder has: the initiator asks for an address of each
     rekeys: str = ""  # child or ike: what the peer will be asked to rekey, for one that does it by lifetime alone
     extra: dict = field(default_factory=dict)
 
@@ -111,6 +112,7 @@ class Peer:
     optional = False     # ./test does without it where it is missing
     brief = ()           # the cases that ./test plays with it, of all
     cannot = {}          # feature word -> why
+    needs_of_us = {}     # case -> lines of our tunnel that it needs
     esp_default = ""     # for the cases that aren't about ESP's cipher, where it has no AES-GCM
 
     def __init__(self, lab, host):
@@ -168,14 +170,6 @@ class Peer:
     def authenticated_us_with(self):
         """The kind of credential (as in Credential) it last verified of ours, or None if it doesn't say."""
         return None
-
-    def liveness_checks(self):
-        """How many of its empty INFORMATIONAL requests we have answered."""
-        raise NotImplementedError
-
-    def liveness_checks_of_ours(self):
-        """How many empty INFORMATIONAL requests it has had from us."""
-        raise NotImplementedError
 
     def log(self):
         raise NotImplementedError

@@ -12,7 +12,7 @@ from .xfrm import kernel_children
 # iked reads its certificates and keys from /etc/iked: a folder of the lab stands there in its mount namespace.
 ENTER = 'mount --bind "$0" /etc/iked && exec "$@"'
 
-ENCR = {"aes128gcm16": "aes-128-gcm", "aes256gcm16": "aes-256-gcm", "chacha20poly1305": "chacha20-poly1305",
+ENCR = {"null": "null", "aes128gcm16": "aes-128-gcm", "aes256gcm16": "aes-256-gcm", "chacha20poly1305": "chacha20-poly1305",
         "aes128": "aes-128", "aes192": "aes-192", "aes256": "aes-256"}
 HASH = {"sha1": "hmac-sha1", "sha256": "hmac-sha2-256", "sha384": "hmac-sha2-384", "sha512": "hmac-sha2-512"}
 GROUP = {"x25519": "curve25519"}
@@ -43,6 +43,7 @@ class OpenIkedPeer(Peer):
     needs_guest = True
     esp_default = "aes256-sha512"
     cannot = {
+        "virtual": "is configured in another way for virtual addresses, which this adapter does not write",
         "mlkem": "has no ML-KEM",
         "esn": "its Linux port offers no extended sequence numbers",
         "esp-chacha20poly1305": "its Linux port has no ChaCha20-Poly1305 for ESP",
@@ -51,6 +52,8 @@ class OpenIkedPeer(Peer):
         "esp-sha256": "its Linux port has no HMAC-SHA2-256 for ESP",
         "chacha20poly1305": "has no ChaCha20-Poly1305 for IKE",
         "auth-ed25519": "has no Ed25519",
+        "psk-and-certificate": "authenticates both sides in the same way",
+        "mobike": "its Linux port can't give the kernel's SAs another address (PF_KEY: invalid argument)",
         "auth-rsa-pss": "signs with RSA PKCS#1 v1.5",
         "ppk": "has no PPK",
         "redirect": "has no REDIRECT",
@@ -108,7 +111,8 @@ class OpenIkedPeer(Peer):
         options = [f"set {'' if setup.mobike else 'no'}mobike", "set nofragmentation" if setup.fragment == "no" else
                    "set fragmentation"]
         policy = (f'ikev2 "net" {"active" if setup.initiates else "passive"} tunnel esp {family} {flows} '
-                  f"local {setup.local} peer {setup.remote} {ike_transforms(setup.ike[0])} {esp_transforms(setup.esp[0])} "
+                  f"local {setup.local} peer {setup.remote} {' '.join(map(ike_transforms, setup.ike))} "
+                  f"{' '.join(map(esp_transforms, setup.esp))} "
                   f"srcid {setup.local_id} dstid {setup.remote_id}{lifetimes} {auth}")
         return "\n".join([*options, policy, ""])
 
@@ -155,9 +159,11 @@ class OpenIkedPeer(Peer):
         self._control("reset", "sa")
 
     def status(self):
-        sas = re.findall(r"iked_sas: \S+ rspi 0x([0-9a-f]+) ispi 0x([0-9a-f]+) .* ESTABLISHED", self._control("show", "sa"))
-        return Status(tuple(IkeState(initiator, responder, frozenset()) for responder, initiator in sas),
-                      kernel_children(self.lab, self.host, (self.setup.local,)))
+        sas = re.findall(r"iked_sas: \S+ rspi 0x([0-9a-f]+) ispi 0x([0-9a-f]+) (\S+)->([^<\s]+)\S* .*ESTABLISHED",
+                         self._control("show", "sa"))
+        return Status(tuple(IkeState(initiator, responder, frozenset(), local, remote)
+                            for responder, initiator, local, remote in sas),
+                      kernel_children(self.lab, self.host))
 
     def log(self):
         return self.lab.log("iked")

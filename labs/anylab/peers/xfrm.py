@@ -18,6 +18,8 @@ def _words(block):
     enc = re.search(r"\benc (\S+) 0x([0-9a-f]+)", block)
     if enc:
         words.add(f"aes{len(enc[2]) * 4}" if enc[1] == "cbc(aes)" else enc[1])
+    if "ecb(cipher_null)" in block:
+        words = {"null"}
     auth = re.search(r"auth-trunc (\S+) ", block)
     if auth:
         words.add(INTEG.get(auth[1], auth[1]))
@@ -30,9 +32,10 @@ def _encap(block):
     return "encap type espinudp" in block
 
 
-def kernel_children(lab, host, ours):
-    """The Child SAs in a host's kernel; `ours` are the host's own outer addresses. SAs of one request id are a pair; while
-    a rekey leaves several, they are given without a partner."""
+def kernel_children(lab, host):
+    """The Child SAs in a host's kernel. SAs of one request id are a pair; while a rekey leaves several, they are given
+    without a partner."""
+    ours = set(re.findall(r"inet6? ([^/\s]+)", lab.run(host, "ip", "-o", "addr")))
     groups = {}
     for block in re.split(r"^(?=src )", lab.run(host, "ip", "xfrm", "state"), flags=re.M):
         head = re.match(r"src (\S+) dst (\S+)\s+proto esp spi 0x([0-9a-f]+) reqid (\d+)", block)

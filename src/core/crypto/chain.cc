@@ -81,7 +81,9 @@ std::string words_for(int error, const X509* certificate, X509_STORE_CTX* ctx, c
                    ": give the peer a new one";
         case X509_V_ERR_UNABLE_TO_GET_CRL:
             return "there is no CRL of " + crl_issuer(certificate) +
-                   ", and the tunnel wants one (crl = \"strict\"): configure it, or crl = \"soft\"";
+                   ", and the tunnel wants one (crl = \"strict\"): configure it (crl_file, "
+                   "crl_url), "
+                   "or crl = \"soft\"";
         case X509_V_ERR_CRL_HAS_EXPIRED: {
             const X509_CRL* crl = X509_STORE_CTX_get0_current_crl(ctx);
             return "the CRL of " + crl_issuer(certificate) + " is out of date" +

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packet ciphers: AES-GCM (RFC 4106), ChaCha20-Poly1305 (RFC 7634), and AES-CBC with an HMAC (RFC
-// 3602, RFC 4868), for IKE's SK payload and for ESP alike.
+// 3602, RFC 4868), for IKE's SK payload and for ESP alike; for ESP also an HMAC alone (RFC 2410).
 //
 // This is the hot path of the userspace dataplane: keys are scheduled once, per packet only the IV
 // changes, and nothing of ours allocates.
@@ -144,6 +144,34 @@ private:
     std::size_t icv_size_;
 };
 
+/// RFC 2410: "the NULL encryption algorithm ... does nothing to alter plaintext data".
+class NullHmacCipher final : public Cipher {
+public:
+    NullHmacCipher(Hmac hmac, std::size_t icv_size) : hmac_(std::move(hmac)), icv_size_(icv_size) {}
+
+    void seal(ByteView iv, ByteView aad, ByteView trailer, MutableBytes text,
+              MutableBytes icv) override {
+        check(icv.size() == icv_size_, "ICV size");
+        check(iv.empty(), "IV size");
+        std::array<std::uint8_t, max_hmac_size> mac{};
+        hmac_.compute({aad, text, trailer}, mac);
+        std::copy_n(mac.begin(), icv_size_, icv.begin());
+    }
+
+    bool open(ByteView iv, ByteView aad, ByteView trailer, MutableBytes text,
+              ByteView icv) override {
+        check(icv.size() == icv_size_, "ICV size");
+        check(iv.empty(), "IV size");
+        std::array<std::uint8_t, max_hmac_size> mac{};
+        hmac_.compute({aad, text, trailer}, mac);
+        return constant_time_equal(ByteView(mac).first(icv_size_), icv);
+    }
+
+private:
+    Hmac hmac_;
+    std::size_t icv_size_;
+};
+
 CipherCtx keyed_context(const CipherSuite& suite, ByteView key, int direction) {
     CipherCtx ctx(EVP_CIPHER_CTX_new());
     if (ctx == nullptr || EVP_CipherInit_ex(ctx.get(), algorithm_of(suite), nullptr, key.data(),
@@ -172,10 +200,17 @@ Expected<std::unique_ptr<Cipher>, CryptoError> Cipher::make(const CipherSuite& s
         return std::unique_ptr<Cipher>(
             std::make_unique<AeadCipher>(std::move(ctx), encr_key.last(salt_size)));
     }
+    std::optional<Hmac> hmac = Hmac::make(digest_name(suite.integ), integ_key);
+    if (!hmac) {
+        return Unexpected{CryptoError::library};
+    }
+    if (suite.encr == EncrId::null) {
+        return std::unique_ptr<Cipher>(
+            std::make_unique<NullHmacCipher>(std::move(*hmac), icv_size(suite)));
+    }
     CipherCtx encrypt = keyed_context(suite, encr_key, encrypting);
     CipherCtx decrypt = keyed_context(suite, encr_key, decrypting);
-    std::optional<Hmac> hmac = Hmac::make(digest_name(suite.integ), integ_key);
-    if (encrypt == nullptr || decrypt == nullptr || !hmac) {
+    if (encrypt == nullptr || decrypt == nullptr) {
         return Unexpected{CryptoError::library};
     }
     return std::unique_ptr<Cipher>(std::make_unique<CbcHmacCipher>(

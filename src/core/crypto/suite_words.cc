@@ -29,6 +29,7 @@ constexpr std::array encr_words{
     EncrWord{"aes192gcm128", EncrId::aes_gcm_16, 192},
     EncrWord{"aes256gcm128", EncrId::aes_gcm_16, 256},
     EncrWord{"aes", EncrId::aes_cbc, 128},
+    EncrWord{"null", EncrId::null, 0},
 };
 
 struct IntegWord {
@@ -306,6 +307,9 @@ Result<IkeSuite> read_ike_suite(std::string_view text) {
     const Words& words = read->words;
     if (words.sn != nullptr) {
         return fail(quoted(words.sn->word) + " is for ESP suites");
+    }
+    if (read->cipher.encr == EncrId::null) {
+        return fail(quoted(words.encr->word) + " is for ESP suites; IKE is always encrypted");
     }
     if (words.ke == nullptr) {
         return fail("it names no key exchange like \"x25519\"");

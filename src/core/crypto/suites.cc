@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The algorithms this build can run and their sizes: RFC 4106 and RFC 7634 for the AEADs, RFC 3602
-// for AES-CBC, RFC 2404 and RFC 4868 for the HMACs. One row per algorithm; all else follows.
+// for AES-CBC, RFC 2410 for no encryption, RFC 2404 and RFC 4868 for the HMACs. One row per
+// algorithm; all else follows.
 #include "core/crypto/suites.h"
 
 #include <algorithm>
@@ -79,6 +80,8 @@ bool supported(const CipherSuite& suite) {
             return suite.key_bits == 0 && suite.integ == IntegId::none;
         case EncrId::aes_cbc:
             return is_aes_key(suite.key_bits) && find_integ(suite.integ) != nullptr;
+        case EncrId::null:
+            return suite.key_bits == 0 && find_integ(suite.integ) != nullptr;
         default:
             return false;
     }
@@ -89,8 +92,9 @@ bool supported(PrfId prf) {
 }
 
 bool supported(const IkeSuite& suite) {
-    return supported(suite.cipher) && supported(suite.prf) && supported(suite.ke) &&
-           supported_once_each(additional_of(suite.additional));
+    // Identities and keys travel inside: an IKE SA without encryption is none.
+    return suite.cipher.encr != EncrId::null && supported(suite.cipher) && supported(suite.prf) &&
+           supported(suite.ke) && supported_once_each(additional_of(suite.additional));
 }
 
 bool supported(const EspSuite& suite) {
@@ -121,6 +125,9 @@ std::size_t integ_key_size(const CipherSuite& suite) {
 
 std::size_t iv_size(const CipherSuite& suite) {
     check(supported(suite), "IV size of an unsupported cipher");
+    if (suite.encr == EncrId::null) {
+        return 0;  // RFC 2410 2.2
+    }
     return is_aead(suite.encr) ? 8 : 16;
 }
 
@@ -132,7 +139,7 @@ std::size_t icv_size(const CipherSuite& suite) {
 
 std::size_t block_size(const CipherSuite& suite) {
     check(supported(suite), "block size of an unsupported cipher");
-    return is_aead(suite.encr) ? 1 : 16;
+    return is_aead(suite.encr) || suite.encr == EncrId::null ? 1 : 16;
 }
 
 // RFC 7296 2.13: "For PRFs based on the HMAC construction, the preferred key size is equal to the

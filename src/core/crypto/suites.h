@@ -21,10 +21,11 @@ using wire::ike::KeMethod;
 using wire::ike::PrfId;
 using wire::ike::SnId;
 
-/// A cipher with its integrity: AEAD (integ none), or CBC with an HMAC.
+/// A cipher with its integrity: AEAD (integ none), or CBC with an HMAC; in ESP also an HMAC alone
+/// (ENCR_NULL).
 struct CipherSuite {
     EncrId encr = EncrId::aes_gcm_16;
-    std::uint16_t key_bits = 256;  // as the Key Length attribute: 0 for ChaCha20-Poly1305
+    std::uint16_t key_bits = 256;  // as the Key Length attribute: 0 where there is none
     IntegId integ = IntegId::none;
     bool operator==(const CipherSuite&) const = default;
 };
@@ -65,9 +66,9 @@ struct EspSuite {
 // Sizes in bytes, of supported algorithms (checked).
 [[nodiscard]] std::size_t encr_key_size(const CipherSuite& suite);  // with the 4-byte salt of AEADs
 [[nodiscard]] std::size_t integ_key_size(const CipherSuite& suite);
-[[nodiscard]] std::size_t iv_size(const CipherSuite& suite);  // on the wire: 8 AEAD, 16 CBC
+[[nodiscard]] std::size_t iv_size(const CipherSuite& suite);  // on the wire: 8 AEAD, 16 CBC, 0 null
 [[nodiscard]] std::size_t icv_size(const CipherSuite& suite);
-[[nodiscard]] std::size_t block_size(const CipherSuite& suite);  // of the padding: 1 AEAD, 16 CBC
+[[nodiscard]] std::size_t block_size(const CipherSuite& suite);  // of the padding: 16 CBC, else 1
 [[nodiscard]] std::size_t prf_key_size(PrfId prf);
 [[nodiscard]] std::size_t prf_output_size(PrfId prf);
 

@@ -58,8 +58,8 @@ TEST(Suites, IncompleteOrContradictoryTextIsRefused) {
           "aes256-sha256-modp2048-esn", "aes256-md5-modp1024", "3des-sha1-modp2048"}) {
         EXPECT_EQ(parse_ike_suite(text), std::nullopt) << text;
     }
-    for (const char* text : {"", "aes128gcm16-prfsha256", "aes256", "aes128gcm16-sha256",
-                             "null-sha1", "aes128gcm16-esn-noesn", "aes128gcm16-mlkem769"}) {
+    for (const char* text : {"", "aes128gcm16-prfsha256", "aes256", "aes128gcm16-sha256", "null",
+                             "aes128gcm16-esn-noesn", "aes128gcm16-mlkem769"}) {
         EXPECT_EQ(parse_esp_suite(text), std::nullopt) << text;
     }
 }
@@ -107,6 +107,7 @@ TEST(Suites, RefusalsNameTheWord) {
         {"aes256gcm16-prfsha384", "it names no key exchange like \"x25519\""},
         {"aes256gcm16-x25519", "it names no PRF like \"prfsha256\""},
         {"prfsha256-x25519", "it names no cipher"},
+        {"null-sha256-x25519", "\"null\" is for ESP suites; IKE is always encrypted"},
     };
     for (const auto& [text, why] : table) {
         const auto suite = read_ike_suite(text);
@@ -138,6 +139,7 @@ TEST(Suites, SizesFollowTheRfcs) {
         {{EncrId::aes_cbc, 128, IntegId::hmac_sha1_96}, 16, 20, 16, 12, 16},       // RFC 2404
         {{EncrId::aes_cbc, 192, IntegId::hmac_sha2_384_192}, 24, 48, 16, 24, 16},  // RFC 4868
         {{EncrId::aes_cbc, 256, IntegId::hmac_sha2_512_256}, 32, 64, 16, 32, 16},
+        {{EncrId::null, 0, IntegId::hmac_sha2_256_128}, 0, 32, 0, 16, 1},  // RFC 2410
     };
     for (const Row& row : rows) {
         SCOPED_TRACE(to_string(row.suite));
@@ -156,7 +158,11 @@ TEST(Suites, UnsupportedIsSaid) {
     EXPECT_FALSE(supported(CipherSuite{EncrId::aes_gcm_16, 256, IntegId::hmac_sha2_256_128}));
     EXPECT_FALSE(supported(CipherSuite{EncrId::chacha20_poly1305, 256, IntegId::none}));
     EXPECT_FALSE(supported(CipherSuite{EncrId::aes_cbc, 256, IntegId::none}));
-    EXPECT_FALSE(supported(CipherSuite{EncrId::null, 0, IntegId::hmac_sha1_96}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::null, 0, IntegId::none}));
+    EXPECT_FALSE(supported(CipherSuite{EncrId::null, 128, IntegId::hmac_sha1_96}));
+    EXPECT_FALSE(supported(IkeSuite{{EncrId::null, 0, IntegId::hmac_sha2_256_128},
+                                    PrfId::hmac_sha2_256,
+                                    KeMethod::curve25519}));
     EXPECT_FALSE(supported(CipherSuite{EncrId{4711}, 128, IntegId::none}));
     EXPECT_FALSE(supported(PrfId::none));
     EXPECT_FALSE(supported(KeMethod::none));

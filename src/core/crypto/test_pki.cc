@@ -102,6 +102,7 @@ Issued make(const CertificateOptions& options, const Issued* issuer) {
                   options.ca && options.key_usage.empty() ? "critical,keyCertSign,cRLSign"
                                                           : options.key_usage);
     add_extension(certificate, signed_by, NID_ext_key_usage, options.extended_key_usage);
+    add_extension(certificate, signed_by, NID_crl_distribution_points, options.crl_points);
     check(X509_sign(certificate, signer.get(), digest_for(signer, options.digest)) > 0,
           "a test certificate");
     return {encoded(i2d_X509, certificate), Secret(encoded(i2d_PrivateKey, key.get()))};

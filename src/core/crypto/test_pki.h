@@ -24,6 +24,7 @@ struct CertificateOptions {
     WallTime not_before = days_from_now(-30);
     WallTime not_after = days_from_now(3650);
     unsigned rsa_bits = 2048;
+    std::string crl_points = {};  // "URI:http://ca.example/ca.crl"
 };
 
 /// A certificate and its key.

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/crypto/crl_points.h"
 #include "core/crypto/test_pki.h"
 
 namespace anyswan::crypto {
@@ -31,6 +32,20 @@ struct Pki : testing::Test {
         return chain_problem(leaf.parsed(), {middle.parsed()}, trust, at);
     }
 };
+
+TEST_F(Pki, ACertificateTellsWhereItsListsAre) {
+    EXPECT_TRUE(crl_points(leaf.parsed()).empty());
+    const Issued pointed = issue({.subject = "CN=hq",
+                                  .crl_points = "URI:http://ca.example/a.crl,"
+                                                "URI:ldap://ca.example/cn=a,"
+                                                "URI:https://ca.example/b.crl"},
+                                 root);
+    EXPECT_EQ(crl_points(pointed.parsed()),
+              (std::vector<std::string>{"http://ca.example/a.crl", "https://ca.example/b.crl"}))
+        << "what can be fetched";
+    const auto list = Crl::from_der(test::make_crl(root, {}));
+    EXPECT_EQ(this_update(*list), days_from_now(-60));
+}
 
 TEST_F(Pki, ACertificateTellsWhatStandsInIt) {
     const Certificate certificate = leaf.parsed();

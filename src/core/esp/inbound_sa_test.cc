@@ -109,9 +109,9 @@ TEST_P(EverySuite, ChecksTheLengthFirst) {
 
 INSTANTIATE_TEST_SUITE_P(Suites, EverySuite,
                          ::testing::Values("aes128gcm16", "aes256gcm16-esn", "chacha20poly1305",
-                                           "chacha20poly1305-esn", "aes128-sha1", "aes256-sha256",
-                                           "aes256-sha384-esn", "aes256-sha512-esn",
-                                           "aes128gcm16-unspecified32"),
+                                           "chacha20poly1305-esn", "aes128-sha1", "null-sha256",
+                                           "null-sha1-esn", "aes256-sha256", "aes256-sha384-esn",
+                                           "aes256-sha512-esn", "aes128gcm16-unspecified32"),
                          [](const auto& param) {
                              std::string name = param.param;
                              std::erase(name, '-');

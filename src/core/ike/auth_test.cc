@@ -281,6 +281,26 @@ TEST_F(Certificates, WithoutACrlWhereOneIsDemanded) {
     EXPECT_THAT(refused(), HasSubstr("there is no CRL of \"O=Acme, CN=Root\""));
 }
 
+TEST_F(Certificates, WhoseListsAreWantedIfTheyLeadToAnAnchor) {
+    const std::string url = "http://ca.example/a.crl";
+    const auto pointed = [&url](const Issued& issuer) {
+        return crypto::test::issue({.subject = "CN=hq.acme",
+                                    .alternative_names = "DNS:hq.acme.example",
+                                    .crl_points = "URI:" + url},
+                                   issuer);
+    };
+    fleet().credentials.crl_check = crypto::CrlCheck::strict;
+    prove_by(router(), pointed(pki().root));
+    EXPECT_THAT(refused(), HasSubstr("there is no CRL of \"O=Acme, CN=Root\""));
+    EXPECT_TRUE(world.fleet.crls_wanted.empty()) << "the tunnel doesn't go by them";
+    fleet().credentials.crl_points = true;
+    world.initiate();
+    EXPECT_EQ(world.fleet.crls_wanted, std::vector<std::string>{url});
+    prove_by(router(), pointed(pki().stranger));
+    world.initiate();
+    EXPECT_EQ(world.fleet.crls_wanted.size(), 1U) << "a stranger has us fetch nothing";
+}
+
 TEST_F(Certificates, ForAnotherPurpose) {
     prove_by(router(), crypto::test::issue({.subject = "CN=mail",
                                             .alternative_names = "DNS:hq.acme.example",

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a real router says (strongSwan 6.1.0), as captured, and what we answer: the IKE_SA_INIT
-// request (aes256gcm16-prfsha256-x25519, from 192.0.2.1:500 to 192.0.2.2:500), and all rekeys of
-// tests/data/captures/pq-rekey-child-and-ike.
+// request (aes256gcm16-prfsha256-x25519, from 192.0.2.1:500 to 192.0.2.2:500), all rekeys of
+// tests/data/captures/pq-rekey-child-and-ike, the configuration payloads of cp-virtual-ip.
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "core/ike/configuration.h"
 #include "core/ike/helpers.h"
 #include "core/ike/nat.h"
 #include "core/ike/peer_test_tool.h"
@@ -12,6 +13,8 @@
 namespace anyswan::ike::test {
 namespace {
 
+using wire::ike::CfgType;
+using wire::ike::Configuration;
 using wire::ike::ExchangeType;
 using wire::ike::KeyExchange;
 using wire::ike::Message;
@@ -79,19 +82,21 @@ TEST_F(Captured, FromElsewhereItIsRefusedWithAHint) {
 // Its rekeys with an additional key exchange (ML-KEM-768 after x25519): what was inside SK is said
 // to our engine by a peer that has our keys. The SPIs and links in it are made ours.
 
-/// The requests of one exchange, as payloads, in order.
-std::vector<std::vector<Payload>> captured_requests(std::string_view exchange) {
-    std::ifstream file(ANYSWAN_TEST_DATA "/captures/pq-rekey-child-and-ike/vector.json");
-    std::vector<std::vector<Payload>> requests;
+/// The requests (or responses) of one exchange, as payloads, in order.
+std::vector<std::vector<Payload>> captured(const std::string& capture, std::string_view exchange,
+                                           const char* direction = "request") {
+    std::ifstream file(ANYSWAN_TEST_DATA "/captures/" + capture + "/vector.json");
+    std::vector<std::vector<Payload>> messages;
     const auto vector = nlohmann::json::parse(file);
     for (const auto& event : vector.at("events")) {
-        if (event["event"] == "ike" && event["exchange"] == exchange && !event["resp"]) {
+        if (event["event"] == "ike" && event["exchange"] == exchange &&
+            event["resp"] == (direction == std::string("response"))) {
             const Bytes plain = *from_hex(event["plain"].get<std::string>());
             const auto first = wire::ike::PayloadType(event["first_payload"].get<std::uint8_t>());
-            requests.push_back(*wire::ike::parse_chain(first, plain));
+            messages.push_back(*wire::ike::parse_chain(first, plain));
         }
     }
-    return requests;
+    return messages;
 }
 
 struct CapturedRekeys : testing::Test {
@@ -119,8 +124,8 @@ struct Another : CapturedRekeys {
 };
 
 TEST_F(CapturedRekeys, AreAnsweredToTheirEnd) {
-    const auto creates = captured_requests("CREATE_CHILD_SA");
-    const auto follow_ups = captured_requests("IKE_FOLLOWUP_KE");
+    const auto creates = captured("pq-rekey-child-and-ike", "CREATE_CHILD_SA");
+    const auto follow_ups = captured("pq-rekey-child-and-ike", "IKE_FOLLOWUP_KE");
     ASSERT_EQ(creates.size(), 5U);
     ASSERT_EQ(follow_ups.size(), creates.size());
     for (std::size_t i = 0; i < creates.size(); ++i) {
@@ -147,6 +152,44 @@ TEST_F(CapturedRekeys, AreAnsweredToTheirEnd) {
         EXPECT_EQ(fleet.count(of_child ? EventKind::child_sa_rekeyed : EventKind::ike_sa_rekeyed),
                   1);
     }
+}
+
+// Its configuration payloads: what it asks us for, and what it gives us.
+
+constexpr const char* virtual_ip = "cp-virtual-ip";
+
+TEST(CapturedConfiguration, WeGiveWhatItGives) {
+    const auto request = captured(virtual_ip, "IKE_AUTH").at(0);
+    sa::TunnelRecord tunnel = fleet_tunnel();
+    tunnel.addressing.pool = {net("10.3.0.1/32"), net("fd00:3::1/128")};
+    tunnel.addressing.dns = {net("10.3.0.254/32").address, net("fd00:3::ff/128").address};
+    Session session;
+    const auto ours = configuration::assign(session, tunnel, request, std::nullopt);
+    ASSERT_TRUE(ours && ours->size() == 1U);
+    Configuration theirs =
+        *Message::find_in<Configuration>(captured(virtual_ip, "IKE_AUTH", "response").at(0));
+    ASSERT_EQ(theirs.attributes.at(1).value.back(), 64) << "the prefix that its pool is of";
+    theirs.attributes[1].value.back() = 128;
+    EXPECT_EQ(std::get<Configuration>(ours->front().body), theirs);
+    EXPECT_EQ(configuration::remote_selectors(session, tunnel).size(),
+              tunnel.remote_prefixes.size() + 2);
+}
+
+TEST(CapturedConfiguration, WeTakeWhatItGives) {
+    const auto response = captured(virtual_ip, "IKE_AUTH", "response").at(0);
+    sa::TunnelRecord tunnel = customer_tunnel();
+    tunnel.local_prefixes.clear();
+    tunnel.addressing.request = {IpFamily::v4, IpFamily::v6};
+    const auto taken = configuration::take_reply(tunnel, response);
+    ASSERT_TRUE(taken) << taken.error();
+    const auto ip = [](std::string_view text) { return *IpAddress::parse(text); };
+    EXPECT_EQ(taken->addresses, (std::vector{ip("10.3.0.1"), ip("fd00:3::1")}));
+    EXPECT_EQ(taken->dns, (std::vector{ip("10.3.0.254"), ip("fd00:3::ff")}));
+    Session session;
+    session.origin_initiated = true;
+    session.assigned = *taken;
+    EXPECT_EQ(configuration::local_selectors(session, tunnel),
+              Message::find_in<wire::ike::TsInitiator>(response)->selectors);
 }
 
 }  // namespace

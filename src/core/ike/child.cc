@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "core/ike/configuration.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -33,11 +35,9 @@ std::vector<EspSuite> acceptable(const sa::TunnelRecord& tunnel, ChildStage stag
         if (suites[i].ke != crypto::KeMethod::none) {
             continue;
         }
-        for (const crypto::IkeSuite& ike : tunnel.ike_suites) {
-            if (crypto::supported(ike)) {
-                suites.push_back({suites[i].cipher, suites[i].sn, ike.ke, ike.additional});
-            }
-            if (crypto::supported(ike.ke) && ike.additional != crypto::AdditionalKe{}) {
+        for (const crypto::IkeSuite& ike : sa::ike_suites_of(tunnel)) {
+            suites.push_back({suites[i].cipher, suites[i].sn, ike.ke, ike.additional});
+            if (ike.additional != crypto::AdditionalKe{}) {
                 suites.push_back({suites[i].cipher, suites[i].sn, ike.ke});
             }
         }
@@ -69,7 +69,7 @@ std::vector<Payload> ts_payloads(std::vector<TrafficSelector> ts_i,
 
 std::vector<EspSuite> child_suites(const sa::TunnelRecord& tunnel, ChildStage stage) {
     std::vector<EspSuite> suites;
-    for (const EspSuite& configured : tunnel.esp_suites) {
+    for (const EspSuite& configured : sa::esp_suites_of(tunnel)) {
         EspSuite suite{configured.cipher, configured.sn};
         if (stage == ChildStage::later) {
             suite = configured;
@@ -100,36 +100,40 @@ bool ChildPayloads::any_in(const std::vector<Payload>& payloads) {
            Message::find_in<TsResponder>(payloads) != nullptr;
 }
 
-std::vector<Payload> offer_child(const sa::TunnelRecord& tunnel, EspSpi inbound, ChildStage stage) {
+std::vector<Payload> offer_child(const Session& session, const sa::TunnelRecord& tunnel,
+                                 EspSpi inbound, ChildStage stage) {
     std::vector<Payload> payloads{{offer(child_suites(tunnel, stage), inbound)}};
-    for (Payload& payload :
-         ts_payloads(selectors_of(tunnel.local_prefixes), selectors_of(tunnel.remote_prefixes))) {
+    for (Payload& payload : ts_payloads(configuration::local_selectors(session, tunnel),
+                                        configuration::remote_selectors(session, tunnel))) {
         payloads.push_back(std::move(payload));
     }
     return payloads;
 }
 
-Expected<ChildAgreement, std::string> check_child(const sa::TunnelRecord& tunnel, EspSpi inbound,
+Expected<ChildAgreement, std::string> check_child(const Session& session,
+                                                  const sa::TunnelRecord& tunnel, EspSpi inbound,
                                                   const ChildPayloads& answer, ChildStage stage) {
     const auto suite = accepted(child_suites(tunnel, stage), *answer.sa, ke_of(stage));
     if (!suite) {
         return Unexpected{"the peer chose " + describe(*answer.sa) + "; we offered " +
-                          describe(tunnel.esp_suites)};
+                          describe(sa::esp_suites_of(tunnel))};
     }
     const auto& local = answer.ts_i->selectors;
     const auto& remote = answer.ts_r->selectors;
     // RFC 7296 2.9: "IKEv2 allows the responder to choose a subset of the traffic proposed by the
     // initiator", and nothing else.
     if (local.empty() || remote.empty() || !answer.ts_i->opaque.empty() ||
-        !answer.ts_r->opaque.empty() || !within(local, selectors_of(tunnel.local_prefixes)) ||
-        !within(remote, selectors_of(tunnel.remote_prefixes))) {
+        !answer.ts_r->opaque.empty() ||
+        !within(local, configuration::local_selectors(session, tunnel)) ||
+        !within(remote, configuration::remote_selectors(session, tunnel))) {
         return Unexpected{"the peer's traffic selectors " + describe(local) + " and " +
                           describe(remote) + " are not within what we offered"};
     }
     return ChildAgreement{*suite, inbound, *esp_spi(answer.sa->proposals.front()), local, remote};
 }
 
-Expected<AcceptedChild, ChildRefusal> accept_child(Context& context, const sa::TunnelRecord& tunnel,
+Expected<AcceptedChild, ChildRefusal> accept_child(const Session& session, Context& context,
+                                                   const sa::TunnelRecord& tunnel,
                                                    const ChildPayloads& offer, ChildStage stage) {
     auto chosen =
         choose(std::span<const EspSuite>(acceptable(tunnel, stage)), *offer.sa, ke_of(stage));
@@ -137,10 +141,12 @@ Expected<AcceptedChild, ChildRefusal> accept_child(Context& context, const sa::T
         return Unexpected{ChildRefusal{NotifyType::no_proposal_chosen,
                                        "offered " + describe(*offer.sa) + " for ESP; tunnel " +
                                            tunnel.id.to_string() + " accepts " +
-                                           describe(tunnel.esp_suites)}};
+                                           describe(sa::esp_suites_of(tunnel))}};
     }
-    auto remote = narrow(offer.ts_i->selectors, selectors_of(tunnel.remote_prefixes));
-    auto local = narrow(offer.ts_r->selectors, selectors_of(tunnel.local_prefixes));
+    const auto allowed_remote = configuration::remote_selectors(session, tunnel);
+    const auto allowed_local = configuration::local_selectors(session, tunnel);
+    auto remote = narrow(offer.ts_i->selectors, allowed_remote);
+    auto local = narrow(offer.ts_r->selectors, allowed_local);
     keep_common_families(remote, local);
     if (remote.empty() || local.empty()) {
         // RFC 7296 2.9: "If the responder's policy does not allow it to accept any part of the
@@ -149,8 +155,7 @@ Expected<AcceptedChild, ChildRefusal> accept_child(Context& context, const sa::T
             NotifyType::ts_unacceptable,
             "offered " + describe(offer.ts_i->selectors) + " on its side and " +
                 describe(offer.ts_r->selectors) + " on ours; tunnel " + tunnel.id.to_string() +
-                " has " + describe(selectors_of(tunnel.remote_prefixes)) + " and " +
-                describe(selectors_of(tunnel.local_prefixes))}};
+                " has " + describe(allowed_remote) + " and " + describe(allowed_local)}};
     }
     if (chosen->suite.ke != crypto::KeMethod::none &&
         (offer.ke == nullptr || offer.ke->method != chosen->suite.ke)) {
@@ -193,6 +198,9 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
         std::move(maker.we_began ? keys.initiator_to_responder : keys.responder_to_initiator);
     child.local_ts = std::move(agreement.local_ts);
     child.remote_ts = std::move(agreement.remote_ts);
+    if (session.origin_initiated) {
+        child.our_addresses = session.assigned.addresses;
+    }
     // `automatic` starts with one sender; going per-edge makes further Child SAs later.
     child.sender_rule = tunnel.sender_rule == sa::SenderRule::automatic ? sa::SenderRule::pinned
                                                                         : tunnel.sender_rule;
@@ -215,6 +223,8 @@ void report_child(Context& context, const Session& session, const sa::ChildSaRec
                (session.nat.udp_encapsulation ? ", ESP in UDP" : "") +
                (rekey ? ", in place of " + hex(child.replaces) : ""),
            child.inbound_spi);
+    report_weak(context, session, "Child SA " + hex(child.inbound_spi),
+                sa::weak_words(child.suite));
 }
 
 const sa::ChildSaRecord* find_child(const Established& sa, EspSpi inbound) {

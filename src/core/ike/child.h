@@ -37,13 +37,14 @@ struct ChildRefusal {
                                                          ChildStage stage);
 
 /// Initiator: the payloads that ask for the tunnel's Child SA.
-[[nodiscard]] std::vector<wire::ike::Payload> offer_child(const sa::TunnelRecord& tunnel,
+[[nodiscard]] std::vector<wire::ike::Payload> offer_child(const Session& session,
+                                                          const sa::TunnelRecord& tunnel,
                                                           EspSpi inbound,
                                                           ChildStage stage = ChildStage::first);
 /// Initiator: whether the answer lies within what we offered; else why not.
 [[nodiscard]] Expected<ChildAgreement, std::string> check_child(
-    const sa::TunnelRecord& tunnel, EspSpi inbound, const ChildPayloads& answer,
-    ChildStage stage = ChildStage::first);
+    const Session& session, const sa::TunnelRecord& tunnel, EspSpi inbound,
+    const ChildPayloads& answer, ChildStage stage = ChildStage::first);
 
 /// Responder: chooses and narrows; on success also the payloads that say so.
 struct AcceptedChild {
@@ -51,8 +52,8 @@ struct AcceptedChild {
     std::vector<wire::ike::Payload> payloads;
 };
 [[nodiscard]] Expected<AcceptedChild, ChildRefusal> accept_child(
-    Context& context, const sa::TunnelRecord& tunnel, const ChildPayloads& offer,
-    ChildStage stage = ChildStage::first);
+    const Session& session, Context& context, const sa::TunnelRecord& tunnel,
+    const ChildPayloads& offer, ChildStage stage = ChildStage::first);
 
 /// What goes into the ChildSa fact besides the agreement: `nonces` of the exchange that made it,
 /// which `we_began` or the peer; with PFS `shared_secret` and those of additional key exchanges;

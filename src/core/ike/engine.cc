@@ -124,6 +124,7 @@ struct Engine::Impl final : Sessions {
     void on(Context& context, const RedirectNew& input);
     void on(Context& context, const Redirect& input);
     void on(Context& context, Adopt& input);
+    void on(Context& context, AddressesGiven& input);
     void on(Context& context, const LostOwnership& input);
     void on(Context& context, const TimePassed& input);
 
@@ -454,6 +455,17 @@ void Engine::Impl::on(Context& context, Adopt& input) {
     insert(std::move(session));
     mobike::go_on(*known(spi), context);
     settle(context, spi);
+}
+
+void Engine::Impl::on(Context& context, AddressesGiven& input) {
+    const IkeSpi spi = input.our_spi;
+    Session* session = known(spi);
+    if (session == nullptr || !session->is<HalfOpen>()) {
+        return;  // it took too long
+    }
+    auth::on_addresses(*session, context, std::move(input));
+    settle(context, spi);
+    end_older(context, spi);
 }
 
 void Engine::Impl::on(Context&, const LostOwnership& input) {

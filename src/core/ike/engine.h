@@ -65,7 +65,7 @@ struct DatagramReceived {
     Bytes bytes;  // without the non-ESP marker
 };
 /// Start an IKE SA and its first Child SA for this tunnel; `local` is the address to start from
-/// (port 500, or 4500 to encapsulate from the start). Nothing happens while an IKE SA that we
+/// (port 500, or 4500 to begin there). Nothing happens while an IKE SA that we
 /// initiated for the tunnel, or its heir by rekeys, is being set up or established.
 struct Initiate {
     sa::TunnelId tunnel;
@@ -138,6 +138,13 @@ struct Adopt {
     sa::IkeSaRecord record;
     std::vector<sa::ChildSaRecord> children = {};
 };
+/// Answer to AddressesWanted. Without addresses: there are none, and `why`.
+struct AddressesGiven {
+    IkeSpi our_spi;
+    sa::TunnelId tunnel;
+    std::vector<IpAddress> addresses;
+    std::string why = {};
+};
 /// Another edge owns it now: forget it, say nothing.
 struct LostOwnership {
     IkeSpi our_spi;
@@ -146,7 +153,7 @@ struct TimePassed {};
 
 using Input = std::variant<DatagramReceived, Initiate, Terminate, CreateChild, RekeyChild,
                            DeleteChild, RekeyIke, ProbeLiveness, PeerMoved, MovePath, RedirectNew,
-                           Redirect, Adopt, LostOwnership, TimePassed>;
+                           Redirect, Adopt, AddressesGiven, LostOwnership, TimePassed>;
 
 // Outputs.
 using Write = std::variant<sa::ChildSaRecord, sa::EndpointRecord, sa::IkeSaRecord>;
@@ -203,6 +210,14 @@ struct Dropped {
     std::string detail;
 };
 
+/// An authenticated peer asks for addresses of its tunnel's pool, one for each family: its IKE_AUTH
+/// request waits for AddressesGiven. The same peer should get the same ones again.
+struct AddressesWanted {
+    IkeSpi our_spi;
+    sa::TunnelId tunnel;
+    wire::ike::Identification peer_id;
+    std::vector<IpFamily> families;
+};
 /// A gateway sent us elsewhere; the IKE SA with it is gone or ending. To be initiated there, if
 /// that doesn't happen too often (RFC 5685 7).
 struct Redirected {
@@ -215,6 +230,9 @@ struct Outputs {
     std::vector<Action> actions;
     std::vector<EngineEvent> events;
     std::vector<Dropped> drops;
+    std::vector<AddressesWanted> addresses_wanted = {};
+    /// URLs of revocation lists that certificates of peers name, if their tunnel wants them.
+    std::vector<std::string> crls_wanted = {};
     std::vector<Redirected> redirected;
 };
 
@@ -234,6 +252,7 @@ struct IkeSaSummary {
     Endpoint local;
     Endpoint remote;
     std::string suite;
+    std::vector<std::string> weak;  // words of allow_weak that it needed (core/sa/weak.h)
     std::vector<ChildSummary> children;
     bool mobike = false;
     std::vector<IpAddress> peer_addresses;  // further ones, by its own word (MOBIKE)
@@ -243,6 +262,8 @@ struct IkeSaSummary {
     WallTime established_at;                // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;
+    sa::Assigned assigned;  // to its initiator
+    std::string peer_id;    // as it was authenticated
 };
 
 class Engine {

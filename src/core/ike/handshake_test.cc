@@ -73,6 +73,7 @@ TEST_P(EverySuite, ComesUp) {
     for (Side* side : {&world.customer, &world.fleet}) {
         side->directory.tunnels[0].ike_suites = {ike_suite(GetParam().first)};
         side->directory.tunnels[0].esp_suites = {esp_suite(GetParam().second)};
+        side->directory.tunnels[0].allow_weak = {"sha1", "modp1536", "null"};
     }
     world.initiate();
     EXPECT_TRUE(world.up());
@@ -87,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(
                     std::pair{"chacha20poly1305-prfsha256-x25519", "chacha20poly1305"},
                     std::pair{"aes256-sha256-modp2048", "aes256-sha256"},
                     std::pair{"aes128-sha1-modp1536", "aes128-sha1"},
+                    std::pair{"aes128-sha1-modp1536", "null-sha256"},
                     std::pair{"aes256-sha512-ecp521", "aes256-sha512-esn"}));
 
 TEST(Handshake, SameSeedSameBytes) {
@@ -339,12 +341,18 @@ TEST(Nat, ForceMakesBothEncapsulateWithoutANat) {
     }
 }
 
-TEST(Nat, Port4500FromTheStart) {
-    World world;
-    world.initiate(4500);
-    ASSERT_TRUE(world.up());
-    EXPECT_TRUE(world.customer.endpoints.begin()->second.udp_encapsulation);
-    EXPECT_TRUE(world.fleet.endpoints.begin()->second.udp_encapsulation);
+TEST(Nat, Port4500FromTheStartEncapsulatesOnlyIfThereIsANat) {
+    for (const bool nat : {false, true}) {
+        World world;
+        world.nat = nat ? IpAddress::parse("203.0.113.9") : std::nullopt;
+        if (nat) {
+            world.fleet.directory.tunnels[0].remote_addresses = {net("203.0.113.9")};
+        }
+        world.initiate(4500);
+        ASSERT_TRUE(world.up());
+        EXPECT_EQ(world.customer.endpoints.begin()->second.udp_encapsulation, nat);
+        EXPECT_EQ(world.fleet.endpoints.begin()->second.udp_encapsulation, nat);
+    }
 }
 
 TEST(Nat, ANewMappingIsFollowedAfterANewAuthenticRequest) {

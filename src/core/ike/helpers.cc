@@ -138,6 +138,9 @@ Outputs Side::step(Now now, Input input) {
     }
     events.insert(events.end(), out.events.begin(), out.events.end());
     drops.insert(drops.end(), out.drops.begin(), out.drops.end());
+    addresses_wanted.insert(addresses_wanted.end(), out.addresses_wanted.begin(),
+                            out.addresses_wanted.end());
+    crls_wanted.insert(crls_wanted.end(), out.crls_wanted.begin(), out.crls_wanted.end());
     return out;
 }
 

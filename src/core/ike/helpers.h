@@ -106,6 +106,8 @@ public:
     std::map<IkeSpi, sa::EndpointRecord> endpoints;
     std::vector<EngineEvent> events;
     std::vector<Dropped> drops;
+    std::vector<AddressesWanted> addresses_wanted;
+    std::vector<std::string> crls_wanted;
     /// Writes and datagrams of every action, in order, for the tests of publish-before-respond.
     std::vector<Action> actions;
     std::vector<IkeSpi> written_order;

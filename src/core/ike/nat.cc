@@ -14,7 +14,8 @@ using wire::ike::ProtocolId;
 namespace {
 
 /// "if a NAT is detected, both devices MUST use UDP encapsulation for ESP." A peer to which we
-/// announced a NAT has detected one.
+/// announced a NAT has detected one. IKE on port 4500 alone is no reason: a peer that begins there
+/// (strongSwan re-authenticating) expects raw ESP, and Linux drops what it doesn't expect.
 bool nat_seen(const NatStatus& status, Announce ours) {
     return status.peer_is_behind || status.we_are_behind ||
            (status.peer_supports && ours == Announce::behind_nat);
@@ -71,13 +72,6 @@ NatStatus detect_nat(const std::vector<Payload>& payloads, SpiPair spis, const P
     status.peer_supports = source_seen && destination_seen;
     status.peer_is_behind = source_seen && !source_matches;
     status.we_are_behind = destination_seen && !destination_matches;
-    status.udp_encapsulation = nat_seen(status, ours) || path.local.port == nat_port;
-    return status;
-}
-
-NatStatus redetect_nat(const std::vector<Payload>& payloads, SpiPair spis, const Path& path,
-                       Announce ours) {
-    NatStatus status = detect_nat(payloads, spis, path, ours);
     status.udp_encapsulation = nat_seen(status, ours);
     return status;
 }

@@ -25,14 +25,9 @@ enum class Announce : std::uint8_t { truth, behind_nat };
 /// Both notifies for a message of ours on `path`.
 void append_nat_detection(std::vector<wire::ike::Payload>& payloads, SpiPair spis, const Path& path,
                           Announce announce);
-/// Judges the notifies of an IKE_SA_INIT message that came on `path`; `ours` is what we announce
-/// ourselves.
+/// Judges the notifies of a message that came on `path`; `ours` is what we announce ourselves.
 [[nodiscard]] NatStatus detect_nat(const std::vector<wire::ike::Payload>& payloads, SpiPair spis,
                                    const Path& path, Announce ours);
-/// The same of a message in an IKE SA (RFC 4555 3.5); on which port IKE_SA_INIT began is no reason
-/// any more to encapsulate.
-[[nodiscard]] NatStatus redetect_nat(const std::vector<wire::ike::Payload>& payloads, SpiPair spis,
-                                     const Path& path, Announce ours);
 /// The same path on port 4500; ports other than 500 stay as they are.
 [[nodiscard]] Path moved_to_nat_port(Path path);
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "core/ike/negotiate.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -159,6 +160,18 @@ void report(Context& context, const Endpoint& remote, IkeSpi peer_spi, EventKind
     context.out.events.push_back({kind, {}, peer_spi, std::nullopt, remote, {}, printable(text)});
 }
 
+void report_weak(Context& context, const Session& session, const std::string& what,
+                 const std::vector<std::string>& words) {
+    for (const std::string& word : words) {
+        const sa::Weakness* weakness = sa::weakness_of(word);
+        check(weakness != nullptr, "a weak algorithm without its sentence");
+        report(context, session, EventKind::weak_algorithm,
+               what + " uses " + weakness->what + ", " + weakness->because +
+                   ", because the tunnel allows it: give the router " + weakness->instead +
+                   ", then take \"" + word + "\" off allow_weak");
+    }
+}
+
 std::string printable(std::string text) {
     for (char& letter : text) {
         if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
@@ -202,7 +215,7 @@ std::string describe_accepted(const std::vector<const sa::TunnelRecord*>& tunnel
             return text + "; ...";
         }
         text += (text.empty() ? "tunnel " : "; tunnel ") + tunnels[i]->id.to_string() +
-                " accepts " + describe(tunnels[i]->ike_suites);
+                " accepts " + describe(sa::ike_suites_of(*tunnels[i]));
     }
     return text;
 }

@@ -19,6 +19,10 @@ void report(Context& context, const Session& session, EventKind kind, const std:
 void report(Context& context, const Endpoint& remote, IkeSpi peer_spi, EventKind kind,
             const std::string& text);
 
+/// Adds an event for each weak algorithm (core/sa/weak.h) that `what` uses.
+void report_weak(Context& context, const Session& session, const std::string& what,
+                 const std::vector<std::string>& words);
+
 /// Control characters become '?', so that one event stays one line.
 [[nodiscard]] std::string printable(std::string text);
 /// "aes128-sha1-modp1024, aes256gcm16-prfsha256-x25519": an offer in the words of tunnel

@@ -35,6 +35,8 @@ struct Session {
     /// Made by the peer's rekey of this IKE SA of ours, and nothing was heard on it yet (0: no);
     /// exchange/rekey_ike.cc tells why that matters.
     IkeSpi heir_of;
+    /// Configuration payload: what the responder of the first IKE SA of the chain gave.
+    sa::Assigned assigned;
     /// Responder: which IKE_SA_INIT request made it (see Engine::Impl), empty after a takeover.
     std::string init_key;
 

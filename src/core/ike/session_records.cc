@@ -2,6 +2,7 @@
 // Session to records and back.
 #include "core/ike/session_records.h"
 
+#include "core/ike/auth/identity.h"
 #include "core/ike/child.h"
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/limits.h"
@@ -9,6 +10,7 @@
 #include "core/ike/offer.h"
 #include "core/ike/pending.h"
 #include "core/ike/queue.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -225,6 +227,7 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
     record.origin_initiated = session.origin_initiated;
     record.heir_of = session.heir_of;
     record.fragmentation = session.fragmentation == Fragmentation::supported;
+    record.assigned = session.assigned;
     record.nat = session.nat;
     record.mobility = session.mobility;
     record.redirect_supported = session.redirect_supported;
@@ -259,9 +262,14 @@ sa::IkeSaRecord claim_of(const Session& session, const EngineConfig& config) {
 }
 
 sa::EndpointRecord endpoint_of(const Session& session) {
-    return {session.origin,      session.path.local,
-            session.path.remote, session.nat.udp_encapsulation,
-            session.is<Ended>(), session.nat.we_are_behind};
+    sa::EndpointRecord record{session.origin,      session.path.local,
+                              session.path.remote, session.nat.udp_encapsulation,
+                              session.is<Ended>(), session.nat.we_are_behind};
+    if (!session.origin_initiated && !session.assigned.addresses.empty()) {
+        record.account = session.tunnel->account;
+        record.assigned = session.assigned.addresses;
+    }
+    return record;
 }
 
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
@@ -273,6 +281,7 @@ sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
     copy.suite = child.suite;
     copy.local_ts = child.local_ts;
     copy.remote_ts = child.remote_ts;
+    copy.our_addresses = child.our_addresses;
     copy.sender_rule = child.sender_rule;
     copy.replay_window = child.replay_window;
     copy.negotiated_on = child.negotiated_on;
@@ -299,15 +308,20 @@ IkeSaSummary summary_of(const Session& session) {
     row.state = session.state_name();
     row.local = session.path.local;
     row.remote = session.path.remote;
-    row.suite = session.channel ? crypto::to_string(session.channel->suite()) : "";
+    if (session.channel) {
+        row.suite = crypto::to_string(session.channel->suite());
+        row.weak = sa::weak_words(session.channel->suite());
+    }
     row.we_initiated = session.origin_initiated;
     row.mobike = session.mobility.supported;
     row.peer_addresses = session.mobility.peer_addresses;
     row.origin = session.origin;
+    row.assigned = session.assigned;
     const Established* sa = established(session);
     if (sa == nullptr) {
         return row;
     }
+    row.peer_id = auth::text_of(sa->peer_id);
     row.established_at = sa->since;
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
@@ -345,6 +359,7 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     session.mobility = record.mobility;
     session.redirect_supported = record.redirect_supported;
     session.tunnel = record.tunnel;
+    session.assigned = std::move(record.assigned);
     session.window = Window({record.expected_request, record.next_request, record.last_response});
     session.state =
         Established{record.peer_id, children_of(record, adopt.children), record.established_at};

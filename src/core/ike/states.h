@@ -39,10 +39,13 @@
 
 #include "core/ike/auth/terms.h"
 #include "core/ike/channel.h"
+#include "core/ike/engine.h"
 #include "core/ike/int_auth.h"
 #include "core/ike/tasks.h"
 
 namespace anyswan::ike {
+
+struct Inbound;
 
 /// Initiator, IKE_SA_INIT request sent.
 struct InitSent {
@@ -98,6 +101,9 @@ struct HalfOpen {
     Instant expires;
     std::vector<crypto::KeMethod> methods = {};  // additional key exchanges still to come
     IntAuth int_auth = {};
+    /// The IKE_AUTH request that waits for addresses from the host, and those (configuration.h).
+    std::shared_ptr<const Inbound> waits_for_addresses = nullptr;
+    std::optional<AddressesGiven> addresses = std::nullopt;
     /// With the keys before the last additional key exchange: the initiator that lost our answer
     /// repeats its request under those.
     std::optional<Channel> before = std::nullopt;

@@ -27,6 +27,9 @@ void write(const TunnelRecord& record, v1::Tunnel& message) {
     put_list(record.esp_suites, *message.mutable_esp_suites());
     put_list(record.local_prefixes, *message.mutable_local_prefixes());
     put_list(record.remote_prefixes, *message.mutable_remote_prefixes());
+    if (record.addressing != Addressing{}) {
+        put(record.addressing, *message.mutable_addressing());
+    }
     message.set_sender_rule(static_cast<v1::SenderRule>(record.sender_rule));
     message.set_nat_traversal(static_cast<v1::NatTraversal>(record.nat_traversal));
     message.set_child_lifetime_s(record.child_lifetime_s);
@@ -66,6 +69,7 @@ bool read(const v1::Tunnel& message, TunnelRecord& record) {
            get_list(message.esp_suites(), record.esp_suites) &&
            get_list(message.local_prefixes(), record.local_prefixes) &&
            get_list(message.remote_prefixes(), record.remote_prefixes) &&
+           get(message.addressing(), record.addressing) &&
            get_sender_rule(message.sender_rule(), record.sender_rule) &&
            v1::NatTraversal_IsValid(message.nat_traversal()) &&
            get_narrow(message.replay_window(), record.replay_window);
@@ -95,6 +99,7 @@ void write(const ChildSaRecord& record, v1::ChildSa& message) {
     }
     put_list(record.local_ts, *message.mutable_local_ts());
     put_list(record.remote_ts, *message.mutable_remote_ts());
+    put_addresses(record.our_addresses, *message.mutable_our_addresses());
     message.set_sender_rule(static_cast<v1::SenderRule>(record.sender_rule));
     message.set_replay_window(record.replay_window);
     message.set_negotiated_on(record.negotiated_on);
@@ -121,6 +126,7 @@ bool read(const v1::ChildSa& message, ChildSaRecord& record) {
         !get(message.outbound(), record.outbound) ||
         !get_list(message.local_ts(), record.local_ts) ||
         !get_list(message.remote_ts(), record.remote_ts) ||
+        !get_addresses(message.our_addresses(), record.our_addresses) ||
         !get_sender_rule(message.sender_rule(), record.sender_rule) ||
         !get_narrow(message.replay_window(), record.replay_window) ||
         !get_text(message.negotiated_on(), record.negotiated_on)) {
@@ -145,6 +151,8 @@ void write(const EndpointRecord& record, v1::PeerEndpoint& message) {
     message.set_udp_encapsulation(record.udp_encapsulation);
     message.set_ended(record.ended);
     message.set_behind_nat(record.behind_nat);
+    message.set_account(record.account);
+    put_addresses(record.assigned, *message.mutable_assigned());
 }
 
 bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
@@ -153,7 +161,8 @@ bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
     record.ended = message.ended();
     record.behind_nat = message.behind_nat();
     return record.ike_spi.value() != 0 && get(message.local(), record.local) &&
-           get(message.remote(), record.remote);
+           get(message.remote(), record.remote) && get_text(message.account(), record.account) &&
+           get_addresses(message.assigned(), record.assigned);
 }
 
 // Edge.
@@ -260,6 +269,8 @@ void write(const IkeSaRecord& record, v1::IkeSa& message) {
         put(record.mobility, *message.mutable_mobility());
     }
     message.set_redirect_supported(record.redirect_supported);
+    put_addresses(record.assigned.addresses, *message.mutable_assigned_addresses());
+    put_addresses(record.assigned.dns, *message.mutable_assigned_dns());
 }
 
 /// The numbers, which need no judging.
@@ -292,6 +303,8 @@ bool read(const v1::IkeSa& message, IkeSaRecord& record) {
         !get_keys(message, record) || !get(message.local(), record.local) ||
         !get(message.remote(), record.remote) || !get_edge_id(message.owner(), record.owner) ||
         !get_datagrams(message.last_response(), record.last_response) ||
+        !get_addresses(message.assigned_addresses(), record.assigned.addresses) ||
+        !get_addresses(message.assigned_dns(), record.assigned.dns) ||
         !get_list(message.pending(), record.pending) || !get(message.mobility(), record.mobility)) {
         return false;
     }
@@ -341,6 +354,21 @@ bool read(const v1::SequenceLease& message, SequenceLeaseRecord& record) {
            get_incarnation(message.incarnation(), record.incarnation);
 }
 
+// AddressBook, Crl.
+
+void write(const AddressBookRecord& record, v1::AddressBook& message) {
+    put(record, message);
+}
+bool read(const v1::AddressBook& message, AddressBookRecord& record) {
+    return get(message, record);
+}
+void write(const CrlRecord& record, v1::Crl& message) {
+    put(record, message);
+}
+bool read(const v1::Crl& message, CrlRecord& record) {
+    return get(message, record);
+}
+
 /// Which message a record travels as.
 template <class Record>
 struct MessageOf;
@@ -378,6 +406,16 @@ template <>
 struct MessageOf<SequenceLeaseRecord> {
     using Type = v1::SequenceLease;
     static constexpr RecordKind kind = RecordKind::sequence_lease;
+};
+template <>
+struct MessageOf<AddressBookRecord> {
+    using Type = v1::AddressBook;
+    static constexpr RecordKind kind = RecordKind::address_book;
+};
+template <>
+struct MessageOf<CrlRecord> {
+    using Type = v1::Crl;
+    static constexpr RecordKind kind = RecordKind::crl;
 };
 
 template <class Value>
@@ -433,6 +471,10 @@ std::optional<Record> decode_record(RecordKind kind, ByteView bytes) {
             return decode<HolderRecord>(bytes);
         case RecordKind::sequence_lease:
             return decode<SequenceLeaseRecord>(bytes);
+        case RecordKind::address_book:
+            return decode<AddressBookRecord>(bytes);
+        case RecordKind::crl:
+            return decode<CrlRecord>(bytes);
         case RecordKind::bus:
             break;
     }

@@ -70,6 +70,8 @@ void put(const Credentials& value, v1::Credentials& message) {
     }
     message.set_crl_check(static_cast<std::uint32_t>(value.crl_check));
     put_blobs(value.crls, *message.mutable_crls());
+    put_texts(value.crl_urls, *message.mutable_crl_urls());
+    message.set_crl_points(value.crl_points);
     put_bytes(value.ppk.id, *message.mutable_ppk_id());
     put_bytes(value.ppk.key.reveal(), *message.mutable_ppk());
     message.set_ppk_required(value.ppk.required);
@@ -78,6 +80,7 @@ void put(const Credentials& value, v1::Credentials& message) {
 bool get(const v1::Credentials& message, Credentials& value) {
     value.ppk.id = to_bytes(bytes_of(message.ppk_id()));
     value.ppk.required = message.ppk_required();
+    value.crl_points = message.crl_points();
     value.private_key = Secret::copy_of(bytes_of(message.private_key()));
     return get_choice(message.local(), AuthKind::certificate, value.local) &&
            get_choice(message.remote(), AuthKind::certificate, value.remote) &&
@@ -87,7 +90,8 @@ bool get(const v1::Credentials& message, Credentials& value) {
            get_anchors(message.anchors(), value.anchors) &&
            get_choice(message.crl_check(), crypto::CrlCheck::strict, value.crl_check) &&
            get_blobs(message.crls(), crl_size_max, value.crls) &&
-           value.ppk.id.size() <= text_size_max && get_secret(message.ppk(), value.ppk.key);
+           get_texts(message.crl_urls(), value.crl_urls) && value.ppk.id.size() <= text_size_max &&
+           get_secret(message.ppk(), value.ppk.key);
 }
 
 }  // namespace anyswan::sa

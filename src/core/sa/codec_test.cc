@@ -13,8 +13,9 @@
 namespace anyswan::sa {
 namespace {
 
-const char* const kind_names[] = {"none", "tunnel", "child_sa", "endpoint",
-                                  "edge", "ike_sa", "holder",   "sequence_lease"};
+const char* const kind_names[] = {"none", "tunnel",       "child_sa", "endpoint",
+                                  "edge", "ike_sa",       "holder",   "sequence_lease",
+                                  "bus",  "address_book", "crl"};
 
 std::string kind_name(const Record& record) {
     return kind_names[static_cast<std::size_t>(kind_of(record))];
@@ -46,6 +47,29 @@ TEST(Codec, SmallestRecordsComeBack) {
     for (const Record& record : records) {
         expect_round_trip(record);
     }
+}
+
+TEST(Codec, WhatConfigurationPayloadsAndListsAddComesBack) {
+    TunnelRecord tunnel = samples::tunnel();
+    tunnel.addressing = {{samples::prefix("10.9.0.0/24"), samples::prefix("fd09::/112")},
+                         {samples::address("10.0.0.53"), samples::address("fd00::53")},
+                         {samples::prefix("10.0.0.0/8")},
+                         24,
+                         {IpFamily::v4, IpFamily::v6}};
+    tunnel.credentials.crl_urls = {"http://ca.example/ca.crl"};
+    tunnel.credentials.crl_points = true;
+    expect_round_trip(tunnel.clone());
+    EXPECT_NE(encoded(tunnel.clone()), encoded(samples::tunnel()));
+    ChildSaRecord child = samples::child_sa();
+    child.our_addresses = {samples::address("10.9.0.5"), samples::address("fd09::5")};
+    expect_round_trip(child.clone());
+    IkeSaRecord ike = samples::ike_sa();
+    ike.assigned = {{samples::address("10.9.0.5")}, {samples::address("10.0.0.53")}};
+    expect_round_trip(ike.clone());
+    EndpointRecord endpoint = samples::endpoint();
+    endpoint.account = "acme";
+    endpoint.assigned = ike.assigned.addresses;
+    expect_round_trip(endpoint);
 }
 
 TEST(Codec, WhatRekeysAddComesBack) {

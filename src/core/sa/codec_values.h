@@ -12,10 +12,13 @@
 
 // Generated from records.proto.
 namespace anyswan::v1 {
+class AddressBook;
+class Addressing;
 class ChildKeys;
 class Mobility;
 class NatStatus;
 class Credentials;
+class Crl;
 class Endpoint;
 class EspSuite;
 class Identification;
@@ -83,7 +86,18 @@ void put(const Mobility& value, v1::Mobility& message);
 void put(const RequestInFlight& value, v1::RequestInFlight& message);
 [[nodiscard]] bool get(const v1::RequestInFlight& message, RequestInFlight& value);
 
+void put(const Addressing& value, v1::Addressing& message);
+[[nodiscard]] bool get(const v1::Addressing& message, Addressing& value);
+void put(const AddressBookRecord& value, v1::AddressBook& message);
+[[nodiscard]] bool get(const v1::AddressBook& message, AddressBookRecord& value);
+void put(const CrlRecord& value, v1::Crl& message);
+[[nodiscard]] bool get(const v1::Crl& message, CrlRecord& value);
+
 [[nodiscard]] bool get_address(const std::string& field, IpAddress& value);
+void put_addresses(const std::vector<IpAddress>& values,
+                   google::protobuf::RepeatedPtrField<std::string>& list);
+[[nodiscard]] bool get_addresses(const google::protobuf::RepeatedPtrField<std::string>& list,
+                                 std::vector<IpAddress>& values);
 [[nodiscard]] bool get_secret(const std::string& field, Secret& value);
 /// Printable ASCII of at most text_size_max bytes.
 [[nodiscard]] bool get_text(const std::string& field, std::string& value);

@@ -17,6 +17,8 @@ Credentials Credentials::clone() const {
         .anchors = anchors,
         .crl_check = crl_check,
         .crls = crls,
+        .crl_urls = crl_urls,
+        .crl_points = crl_points,
         .ppk = {ppk.id, ppk.key.clone(), ppk.required},
     };
 }

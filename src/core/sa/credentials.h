@@ -43,6 +43,9 @@ struct Credentials {
     std::vector<TrustAnchor> anchors;  // what the peer's certificate must lead to
     crypto::CrlCheck crl_check = crypto::CrlCheck::off;
     std::vector<Bytes> crls;  // DER
+    /// Where newer ones are fetched from, besides; and whether also from where certificates say.
+    std::vector<std::string> crl_urls;
+    bool crl_points = false;
     Ppk ppk;
 
     [[nodiscard]] bool uses_certificates() const {
@@ -52,7 +55,7 @@ struct Credentials {
     bool operator==(const Credentials&) const = default;
 };
 
-/// Words of a tunnel's allow_weak: broken algorithms that it accepts nevertheless.
+/// A word of a tunnel's allow_weak; core/sa/weak.h has them all.
 inline constexpr const char* weak_sha1_signatures = "sha1-signatures";
 
 }  // namespace anyswan::sa

@@ -57,7 +57,7 @@ Expected<EnvelopeParts, EnvelopeError> read_parts(ByteView envelope) {
         parts->sealed.size() < tag_size) {
         return Unexpected{EnvelopeError::not_an_envelope};
     }
-    if (parts->header.kind > RecordKind::bus) {
+    if (parts->header.kind > RecordKind::crl) {
         return Unexpected{EnvelopeError::unknown_version};
     }
     return std::move(*parts);

@@ -24,6 +24,8 @@ enum class RecordKind : std::uint8_t {
     holder = 6,
     sequence_lease = 7,
     bus = 8,
+    address_book = 9,
+    crl = 10,
 };
 
 /// Why bytes from the store were not accepted. Names are metric labels.

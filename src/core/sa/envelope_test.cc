@@ -96,7 +96,7 @@ TEST_F(Envelope, AnOldRecordCannotPoseAsANewOne) {
 
 TEST_F(Envelope, FormatsAndKindsOfALaterReleaseAreNamedAsSuch) {
     EXPECT_EQ(refusal_with([](EnvelopeParts& p) { p.format = 2; }), EnvelopeError::unknown_version);
-    EXPECT_EQ(refusal_with([](EnvelopeParts& p) { p.header.kind = RecordKind{9}; }),
+    EXPECT_EQ(refusal_with([](EnvelopeParts& p) { p.header.kind = RecordKind{11}; }),
               EnvelopeError::unknown_version);
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/spi.h"
+#include "core/crypto/crypto.h"
 
 namespace anyswan::sa {
 
@@ -60,6 +61,7 @@ TunnelRecord TunnelRecord::clone() const {
         .esp_suites = esp_suites,
         .local_prefixes = local_prefixes,
         .remote_prefixes = remote_prefixes,
+        .addressing = addressing,
         .sender_rule = sender_rule,
         .nat_traversal = nat_traversal,
         .child_lifetime_s = child_lifetime_s,
@@ -81,6 +83,16 @@ bool TunnelRecord::allows_weak(std::string_view what) const {
     return std::find(allow_weak.begin(), allow_weak.end(), what) != allow_weak.end();
 }
 
+std::vector<IpPrefix> TunnelRecord::routed_prefixes() const {
+    std::vector<IpPrefix> routed = remote_prefixes;
+    for (const IpPrefix& prefix : addressing.pool) {
+        if (std::find(routed.begin(), routed.end(), prefix) == routed.end()) {
+            routed.push_back(prefix);
+        }
+    }
+    return routed;
+}
+
 ChildSaRecord ChildSaRecord::clone() const {
     return {
         .inbound_spi = inbound_spi,
@@ -92,6 +104,7 @@ ChildSaRecord ChildSaRecord::clone() const {
         .outbound = outbound.clone(),
         .local_ts = local_ts,
         .remote_ts = remote_ts,
+        .our_addresses = our_addresses,
         .sender_rule = sender_rule,
         .replay_window = replay_window,
         .negotiated_on = negotiated_on,
@@ -159,6 +172,7 @@ IkeSaRecord IkeSaRecord::clone() const {
         .nat = nat,
         .mobility = mobility,
         .redirect_supported = redirect_supported,
+        .assigned = assigned,
         .pending = std::move(pending_copy),
     };
 }
@@ -193,6 +207,14 @@ std::string spi_block_key(std::uint32_t block) {
 
 std::string sequence_lease_key(EspSpi inbound) {
     return "sequence/" + hex(inbound);
+}
+
+std::string address_book_key(std::string_view account) {
+    return "addresses/" + std::string(account);
+}
+
+std::string crl_key(std::string_view url) {
+    return "crl/" + to_hex(crypto::sha256({as_bytes(url)}));
 }
 
 }  // namespace anyswan::sa

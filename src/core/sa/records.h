@@ -18,6 +18,7 @@
 #include "base/strong.h"
 #include "base/time.h"
 #include "core/crypto/suites.h"
+#include "core/sa/addressing.h"
 #include "core/sa/credentials.h"
 #include "core/wire/ike/payloads.h"
 
@@ -56,14 +57,16 @@ struct TunnelRecord {
     wire::ike::Identification remote_id;
     Secret psk;
     Credentials credentials;
-    /// Broken algorithms that this tunnel accepts nevertheless: "sha1-signatures".
+    /// Weak algorithms that this tunnel uses nevertheless (core/sa/weak.h).
     std::vector<std::string> allow_weak;
     /// Where the peer must come from; empty: anywhere. The initiator's remote address is the first.
     std::vector<IpPrefix> remote_addresses;
-    std::vector<crypto::IkeSuite> ike_suites;  // in order of preference
+    // In order of preference, as configured; ike_suites_of() (core/sa/weak.h) says which count.
+    std::vector<crypto::IkeSuite> ike_suites;
     std::vector<crypto::EspSuite> esp_suites;
     std::vector<IpPrefix> local_prefixes;   // our side's traffic selectors
     std::vector<IpPrefix> remote_prefixes;  // the peer's; also what is routed to it
+    Addressing addressing;
     SenderRule sender_rule = SenderRule::automatic;
     NatTraversal nat_traversal = NatTraversal::automatic;
     // Lifetimes are hard limits; SAs are rekeyed at 80 to 90 % of them (edge/upkeep.h).
@@ -84,6 +87,8 @@ struct TunnelRecord {
 
     [[nodiscard]] TunnelRecord clone() const;
     [[nodiscard]] bool allows_weak(std::string_view what) const;
+    /// What is routed to the peer: its prefixes and the addresses that it may be given.
+    [[nodiscard]] std::vector<IpPrefix> routed_prefixes() const;
     bool operator==(const TunnelRecord&) const = default;
 };
 
@@ -106,6 +111,8 @@ struct ChildSaRecord {
     ChildKeys outbound;
     std::vector<wire::ike::TrafficSelector> local_ts;
     std::vector<wire::ike::TrafficSelector> remote_ts;
+    /// Addresses that the peer gave us for this tunnel: they are ours while the SA lives.
+    std::vector<IpAddress> our_addresses;
     SenderRule sender_rule = SenderRule::pinned;
     std::uint16_t replay_window = 1024;
     std::string negotiated_on;  // name of the edge
@@ -144,6 +151,9 @@ struct EndpointRecord {
     bool ended = false;
     /// We are behind a NAT: its mapping is kept alive, and the peer's address isn't followed.
     bool behind_nat = false;
+    /// What we gave the peer out of the account's pools, and the account: its own while this lives.
+    std::string account = {};
+    std::vector<IpAddress> assigned = {};
     bool operator==(const EndpointRecord&) const = default;
 };
 
@@ -277,6 +287,7 @@ struct IkeSaRecord {
     Mobility mobility;
     /// The peer may be sent to another gateway (RFC 5685).
     bool redirect_supported = false;
+    Assigned assigned;
     /// What the peer has asked for and goes on with by IKE_FOLLOWUP_KE.
     std::vector<PendingSa> pending = {};
 
@@ -306,8 +317,25 @@ struct SequenceLeaseRecord {
     bool operator==(const SequenceLeaseRecord&) const = default;
 };
 
+/// AddressBook (claim, key account): who has which address of the pools of the account's tunnels.
+struct AddressBookRecord {
+    std::string account;
+    std::uint64_t changes = 0;  // so far
+    std::vector<AddressLease> leases;
+    bool operator==(const AddressBookRecord&) const = default;
+};
+
+/// Crl (fact, key hash of the URL): a revocation list as it was fetched last.
+struct CrlRecord {
+    std::string url;
+    Bytes der;
+    WallTime fetched_at;
+    bool ended = false;
+    bool operator==(const CrlRecord&) const = default;
+};
+
 using Record = std::variant<TunnelRecord, ChildSaRecord, EndpointRecord, EdgeRecord, IkeSaRecord,
-                            HolderRecord, SequenceLeaseRecord>;
+                            HolderRecord, SequenceLeaseRecord, AddressBookRecord, CrlRecord>;
 
 // Store keys: dot-free tokens joined by '/', e.g. "child/0001a2b3", "tunnel/acme/hq".
 [[nodiscard]] std::string tunnel_key(const TunnelId& id);
@@ -318,5 +346,7 @@ using Record = std::variant<TunnelRecord, ChildSaRecord, EndpointRecord, EdgeRec
 [[nodiscard]] std::string incarnation_key(Incarnation number);
 [[nodiscard]] std::string spi_block_key(std::uint32_t block);
 [[nodiscard]] std::string sequence_lease_key(EspSpi inbound);
+[[nodiscard]] std::string address_book_key(std::string_view account);
+[[nodiscard]] std::string crl_key(std::string_view url);
 
 }  // namespace anyswan::sa

@@ -142,6 +142,13 @@ inline TunnelRecord smallest_tunnel() {
     return record;
 }
 
+inline AddressBookRecord address_book() {
+    return {"acme",
+            7,
+            {{Bytes(32, 0x51), address("10.9.0.5"), WallTime{1'700'000'000'000'000'000}, "ams"},
+             {Bytes(32, 0x52), address("fd09::5"), WallTime{1'700'000'001'000'000'000}, "sin"}}};
+}
+
 /// One of each kind, in the order of RecordKind.
 inline std::vector<Record> full() {
     std::vector<Record> records;
@@ -152,6 +159,9 @@ inline std::vector<Record> full() {
     records.emplace_back(ike_sa());
     records.emplace_back(holder());
     records.emplace_back(sequence_lease());
+    records.emplace_back(address_book());
+    records.emplace_back(CrlRecord{"http://ca.example/ca.crl", Bytes(40, 0x30),
+                                   WallTime{1'700'000'000'000'000'000}, true});
     return records;
 }
 
@@ -164,6 +174,8 @@ inline std::vector<Record> smallest() {
     records.emplace_back(ike_sa_tombstone());
     records.emplace_back(HolderRecord{"e", {}, {}, {}});
     records.emplace_back(SequenceLeaseRecord{EspSpi(256), {}, {}, {}, {}});
+    records.emplace_back(AddressBookRecord{"a", 0, {}});
+    records.emplace_back(CrlRecord{});
     return records;
 }
 

@@ -160,11 +160,28 @@ void use_pfs(World& world) {
     }
 }
 
+/// Both families, one address of each.
+void give_addresses(World& world) {
+    const auto prefix = [](std::string_view text) { return ike::test::net(text); };
+    sa::TunnelRecord& edge = world.fleet.directory.tunnels[0];
+    edge.remote_prefixes.clear();
+    edge.local_prefixes.push_back(prefix("fd00::/8"));
+    edge.addressing.pool = {prefix("10.9.0.5/32"), prefix("fd09::5/128")};
+    edge.addressing.dns = {prefix("10.0.0.53/32").address, prefix("fd00::53/128").address};
+    edge.addressing.subnets = {prefix("10.0.0.0/8")};
+    edge.addressing.netmask_length = 24;
+    sa::TunnelRecord& router = world.customer.directory.tunnels[0];
+    router.local_prefixes.clear();
+    router.remote_prefixes.push_back(prefix("fd00::/8"));
+    router.addressing.request = {IpFamily::v4, IpFamily::v6};
+}
+
 const Scenario scenarios[] = {
     {"setup-psk", "An IKE SA by a pre-shared key, x25519", nothing_special},
     {"setup-cbc", "The same with AES-CBC and ECP 384",
      [](World& world) { use(world, {"aes256-sha384-ecp384"}, {"aes256-sha384-ecp384"}); }},
     {"setup-ed25519", "An IKE SA by certificates of Ed25519", use_certificates},
+    {"setup-virtual-ip", "The initiator asks for inner addresses and DNS servers", give_addresses},
     {"setup-hybrid", "Post-quantum: x25519, then ML-KEM-768 in IKE_INTERMEDIATE",
      [](World& world) {
          const char* suite = "aes256gcm16-prfsha384-x25519-ke1_mlkem768";

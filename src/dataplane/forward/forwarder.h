@@ -103,6 +103,9 @@ private:
     void on(const MoveEndpoint& change, const Now& now, ForwarderOutput& out);
     void on(const AddRoute& change, const Now& now, ForwarderOutput& out);
     void on(const RemoveRoute& change, const Now& now, ForwarderOutput& out);
+    // The kernel's side alone.
+    static void on(const AddAddress& /*change*/, const Now& /*now*/, ForwarderOutput& /*out*/) {}
+    static void on(const RemoveAddress& /*change*/, const Now& /*now*/, ForwarderOutput& /*out*/) {}
     void on(const GrantSequence& change, const Now& now, ForwarderOutput& out);
     void on(const RevokeSequence& change, const Now& now, ForwarderOutput& out);
     void on(const DenySpi& change, const Now& now, ForwarderOutput& out);

@@ -145,4 +145,17 @@ Status DomainIo::remove_route(const sa::TunnelId& tunnel, const IpPrefix& prefix
     return removed;
 }
 
+Status DomainIo::add_address(const IpAddress& address) {
+    return ++addresses_[address] == 1 ? netlink_.add_address(tun_.name(), address) : Status{};
+}
+
+Status DomainIo::remove_address(const IpAddress& address) {
+    const auto found = addresses_.find(address);
+    if (found == addresses_.end() || --found->second > 0) {
+        return {};
+    }
+    addresses_.erase(found);
+    return netlink_.remove_address(tun_.name(), address);
+}
+
 }  // namespace anyswan::dataplane

@@ -32,6 +32,10 @@ public:
     Status add_route(const sa::TunnelId& tunnel, const IpPrefix& prefix);
     Status remove_route(const sa::TunnelId& tunnel, const IpPrefix& prefix);
 
+    /// Addresses of the interface are counted too.
+    Status add_address(const IpAddress& address);
+    Status remove_address(const IpAddress& address);
+
     [[nodiscard]] net::Tun& tun() { return tun_; }
     [[nodiscard]] const net::Tun& tun() const { return tun_; }
     [[nodiscard]] std::uint32_t table() const { return table_; }
@@ -48,6 +52,7 @@ private:
     std::uint32_t table_;
     net::RouteNetlink& netlink_;
     std::map<IpPrefix, std::set<sa::TunnelId>> routes_;
+    std::map<IpAddress, unsigned> addresses_;
 };
 
 }  // namespace anyswan::dataplane

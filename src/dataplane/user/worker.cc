@@ -227,6 +227,14 @@ void Worker::apply_one(const Change& change) {
         if (Domain* domain = find_domain(gone->tunnel.account)) {
             report_domain(domain->account, domain->io->remove_route(gone->tunnel, gone->prefix));
         }
+    } else if (const auto* ours = std::get_if<AddAddress>(&change)) {
+        if (Domain* domain = find_domain(ours->account)) {
+            report_domain(domain->account, domain->io->add_address(ours->address));
+        }
+    } else if (const auto* taken = std::get_if<RemoveAddress>(&change)) {
+        if (Domain* domain = find_domain(taken->account)) {
+            report_domain(domain->account, domain->io->remove_address(taken->address));
+        }
     }
 }
 

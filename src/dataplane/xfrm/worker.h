@@ -71,6 +71,8 @@ private:
     void on(const MoveEndpoint& change);
     void on(const AddRoute& change);
     void on(const RemoveRoute& change);
+    void on(const AddAddress& change);
+    void on(const RemoveAddress& change);
     void on(const GrantSequence& change);
     void on(const RevokeSequence& change);
     void on(const DenySpi& /*change*/) {}

@@ -206,6 +206,19 @@ void Worker::on(const RemoveRoute& change) {
     touch(*tunnel);
 }
 
+void Worker::on(const AddAddress& change) {
+    if (const Domain* domain = model_.find_domain(change.account)) {
+        account_failed(change.account, domains_.at(domain->table).io->add_address(change.address));
+    }
+}
+
+void Worker::on(const RemoveAddress& change) {
+    if (const Domain* domain = model_.find_domain(change.account)) {
+        account_failed(change.account,
+                       domains_.at(domain->table).io->remove_address(change.address));
+    }
+}
+
 void Worker::on(const GrantSequence& change) {
     Sa* sa = model_.find(change.inbound_spi);
     if (sa == nullptr) {

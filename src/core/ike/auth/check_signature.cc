@@ -2,6 +2,7 @@
 // The peer's certificate and signature.
 #include <algorithm>
 
+#include "core/crypto/crl_points.h"
 #include "core/ike/auth/identity.h"
 #include "core/ike/auth/signature.h"
 
@@ -211,6 +212,31 @@ Expected<AcceptedCertificate, std::string> check_signature(const sa::TunnelRecor
                           "somebody is in the middle"};
     }
     return AcceptedCertificate{about + ", " + how, sha1 || *sha1_chain};
+}
+
+std::vector<std::string> crl_points_of(const sa::TunnelRecord& tunnel, const Identification& id,
+                                       const std::vector<Payload>& payloads, WallTime now) {
+    if (!tunnel.credentials.crl_points) {
+        return {};
+    }
+    const auto chain = read_chain(tunnel, id, payloads);
+    crypto::Trust trust = trust_of(tunnel, tunnel.allows_weak(sa::weak_sha1_signatures)
+                                               ? crypto::Sha1Signatures::allow
+                                               : crypto::Sha1Signatures::refuse);
+    trust.crl_check = crypto::CrlCheck::off;
+    if (!chain || crypto::chain_problem(chain->leaf, chain->intermediates, trust, now)) {
+        return {};
+    }
+    std::vector<std::string> urls = crypto::crl_points(chain->leaf);
+    for (const Certificate& intermediate : chain->intermediates) {
+        // Beside the chain anything may be sent along.
+        if (!crypto::chain_problem(intermediate, chain->intermediates, trust, now)) {
+            for (std::string& url : crypto::crl_points(intermediate)) {
+                urls.push_back(std::move(url));
+            }
+        }
+    }
+    return urls;
 }
 
 }  // namespace anyswan::ike::auth

@@ -5,6 +5,7 @@
 
 #include "core/ike/auth/identity.h"
 #include "core/ike/auth/ppk.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike::auth {
 
@@ -61,7 +62,7 @@ Tunnels matching(const Session& session, const Tunnels& of_address, const Claime
     Tunnels found;
     IdFit best;
     for (const TunnelRecord* tunnel : of_address) {
-        const auto& suites = tunnel->ike_suites;
+        const auto suites = sa::ike_suites_of(*tunnel);
         const bool suite =
             std::find(suites.begin(), suites.end(), session.channel->suite()) != suites.end();
         const IdFit fits = fit(tunnel->remote_id, claimed.id_i);

@@ -41,4 +41,11 @@ struct AcceptedCertificate {
     const wire::ike::Identification& id, const std::vector<wire::ike::Payload>& payloads,
     ByteView octets, WallTime now);
 
+/// Where the lists that may revoke the peer's certificates are, as those say themselves; only if
+/// the tunnel goes by that, and only of a chain that leads to one of its anchors: nobody else has
+/// us fetch anything.
+[[nodiscard]] std::vector<std::string> crl_points_of(
+    const sa::TunnelRecord& tunnel, const wire::ike::Identification& id,
+    const std::vector<wire::ike::Payload>& payloads, WallTime now);
+
 }  // namespace anyswan::ike::auth

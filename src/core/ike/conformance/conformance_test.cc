@@ -27,8 +27,9 @@ void PrintTo(const Case& played, std::ostream* out) {
 
 std::vector<Case> all_cases() {
     std::vector<Case> cases;
-    for (const auto& tables : {init_tables(), key_exchange_tables(), auth_tables(),
-                               protection_tables(), established_tables(), response_tables()}) {
+    for (const auto& tables :
+         {init_tables(), key_exchange_tables(), auth_tables(), configuration_tables(),
+          protection_tables(), established_tables(), response_tables()}) {
         for (const Table& table : tables) {
             for (const Row& row : table.rows) {
                 cases.push_back({std::string(table.name) + ": " + row.what, table.moment, row});

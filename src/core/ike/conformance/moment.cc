@@ -14,6 +14,13 @@ void use(World& world, std::string_view ike, std::string_view esp) {
     }
 }
 
+void give_address(World& world) {
+    world.fleet.directory.tunnels[0].remote_prefixes.clear();
+    world.fleet.directory.tunnels[0].addressing.pool = {net("10.9.0.5/32")};
+    world.customer.directory.tunnels[0].local_prefixes.clear();
+    world.customer.directory.tunnels[0].addressing.request = {IpFamily::v4};
+}
+
 bool before_established(About about) {
     return about == About::init || about == About::intermediate || about == About::auth;
 }
@@ -26,6 +33,9 @@ std::string hex_of(const sa::Record& record) {
 
 Stage::Stage(const Moment& moment) {
     use(world, moment.ike, moment.esp);
+    if (moment.configuration) {
+        give_address(world);
+    }
     Side& asks = moment.fleet_asks ? world.fleet : world.customer;
     Side& other = world.other(asks);
     if (before_established(moment.about)) {

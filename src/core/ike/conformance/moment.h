@@ -28,6 +28,8 @@ struct Moment {
     bool fleet_asks = false;
     const char* ike = "aes256gcm16-prfsha256-x25519";
     const char* esp = "aes256gcm16";
+    /// The customer asks for an IPv4 address, and the fleet has 10.9.0.5 for it.
+    bool configuration = false;
 };
 
 /// A world at a moment. `message` is on nobody's wire any more; `receiver` will get it.

@@ -134,6 +134,7 @@ struct Table {
 std::vector<Table> init_tables();
 std::vector<Table> key_exchange_tables();
 std::vector<Table> auth_tables();
+std::vector<Table> configuration_tables();
 std::vector<Table> protection_tables();
 std::vector<Table> established_tables();
 std::vector<Table> response_tables();

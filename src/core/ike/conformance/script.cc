@@ -49,13 +49,22 @@ public:
         if ((how & 0x20U) != 0) {
             world_.nat = *IpAddress::parse("203.0.113.9");
         }
+        if ((how & 0x08U) != 0) {
+            world_.fleet.directory.tunnels.front().addressing.pool = {net("10.9.0.0/30")};
+            world_.customer.directory.tunnels.front().addressing.request = {IpFamily::v4};
+        }
         // Half of all scripts begin with an IKE SA that is established.
         (how & 0x40U) != 0 ? world_.initiate() : start(world_.customer);
+        give_addresses();
+        if ((how & 0x40U) != 0) {
+            world_.deliver();
+        }
     }
 
     void play() {
         for (std::size_t i = 0; i < steps_max && !in_.empty(); ++i) {
             step();
+            give_addresses();
             check_bounds();
         }
         world_.deliver();
@@ -98,6 +107,16 @@ private:
                 return say(side);
             default:
                 return noise(side);
+        }
+    }
+
+    /// What the host does.
+    void give_addresses() {
+        for (; given_ < world_.fleet.addresses_wanted.size(); ++given_) {
+            const AddressesWanted& wanted = world_.fleet.addresses_wanted[given_];
+            world_.tell(
+                world_.fleet,
+                AddressesGiven{wanted.our_spi, wanted.tunnel, {net("10.9.0.1/32").address}});
         }
     }
 
@@ -335,6 +354,7 @@ private:
     bool liars_ = false;
     bool mobike_ = false;
     int takeovers_ = 0;
+    std::size_t given_ = 0;  // of the addresses that were wanted
 };
 
 }  // namespace

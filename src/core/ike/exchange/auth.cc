@@ -14,12 +14,14 @@
 #include "core/ike/auth/ppk.h"
 #include "core/ike/auth/select.h"
 #include "core/ike/child.h"
+#include "core/ike/configuration.h"
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/exchange/redirect.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike::auth {
 
@@ -58,11 +60,22 @@ void report_established(Session& session, Context& context, const Identification
             (nat.peer_is_behind ? ", the peer is behind a NAT" : "") +
             (nat.we_are_behind ? ", we are behind a NAT" : "") +
             (child == FirstChild::later ? "; childless (RFC 6023), a Child SA comes later" : ""));
+    report_weak(context, session, "IKE SA", sa::weak_words(session.channel->suite()));
     if (certificate && certificate->sha1) {
         report(context, session, EventKind::weak_algorithm,
                "accepted a SHA-1 signature of " + certificate->text +
                    ", because the tunnel allows it: give the router SHA-256, then take "
                    "\"sha1-signatures\" off allow_weak");
+    }
+}
+
+void want_crls(Context& context, const sa::TunnelRecord& tunnel, const Identification& peer_id,
+               const std::vector<Payload>& payloads) {
+    if (!fit(tunnel.remote_id, peer_id)) {
+        return;
+    }
+    for (std::string& url : crl_points_of(tunnel, peer_id, payloads, context.now.wall)) {
+        context.out.crls_wanted.push_back(std::move(url));
     }
 }
 
@@ -103,19 +116,35 @@ struct ChildOutcome {
     std::optional<sa::ChildSaRecord> record;
 };
 
+/// RFC 7296 1.2: "If creating the Child SA during the IKE_AUTH exchange fails for some reason, the
+/// IKE SA is still created as usual."
+ChildOutcome refuse_child(Session& session, Context& context, const ChildRefusal& refusal) {
+    report(context, session, EventKind::we_refused,
+           name(refusal.notify) + " to " + session.path.remote.address.to_string() + ": " +
+               refusal.why);
+    return {{{Notify{{}, {}, refusal.notify, {}}}}, std::nullopt};
+}
+
+/// The addresses that the initiator asks for, and the Child SA if it asks for that already.
 ChildOutcome make_first_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
-                              const HalfOpen& state, const ChildPayloads& offer) {
-    auto accepted = accept_child(context, tunnel, offer);
-    if (!accepted) {
-        // RFC 7296 1.2: "If creating the Child SA during the IKE_AUTH exchange fails for some
-        // reason, the IKE SA is still created as usual."
-        const ChildRefusal& refusal = accepted.error();
-        report(context, session, EventKind::we_refused,
-               name(refusal.notify) + " to " + session.path.remote.address.to_string() + ": " +
-                   refusal.why);
-        return {{{Notify{{}, {}, refusal.notify, {}}}}, std::nullopt};
+                              const HalfOpen& state, const Inbound& in,
+                              const std::optional<ChildPayloads>& offer) {
+    auto given = configuration::assign(session, tunnel, in.payloads, state.addresses);
+    if (!given) {
+        return refuse_child(session, context, given.error());
     }
-    return {std::move(accepted->payloads),
+    if (!offer) {
+        return {std::move(*given), std::nullopt};
+    }
+    auto accepted = accept_child(session, context, tunnel, *offer);
+    if (!accepted) {
+        return refuse_child(session, context, accepted.error());
+    }
+    std::vector<Payload> payloads = std::move(*given);
+    for (Payload& payload : accepted->payloads) {
+        payloads.push_back(std::move(payload));
+    }
+    return {std::move(payloads),
             make_child(session, context, tunnel, std::move(accepted->agreement),
                        {{state.nonce_i, state.nonce_r}, false})};
 }
@@ -170,12 +199,9 @@ void establish(Session& session, Context& context, const Inbound& in, const Sele
                        offer ? FirstChild::asked_for : FirstChild::later);
     std::vector<Write> writes;
     const Gateway* away = redirect::wanted(session, context);
-    ChildOutcome child;
-    if (away != nullptr) {
-        child = sent_away(*away);
-    } else if (offer) {
-        child = make_first_child(session, context, tunnel, state, *offer);
-    }
+    ChildOutcome child = away != nullptr
+                             ? sent_away(*away)
+                             : make_first_child(session, context, tunnel, state, in, offer);
     if (child.record) {
         report_child(context, session, *child.record);
         session.in<Established>().children.push_back(without_keys(*child.record));
@@ -255,6 +281,7 @@ Expected<Responder, std::string> judge_responder(Session& session, Context& cont
     if (with_ppk) {
         session.channel->use_ppk(ppk);
     }
+    want_crls(context, tunnel, *id, in.payloads);
     auto proved = judge(
         session.channel->suite().prf, tunnel, {*auth, in.payloads},
         {state.init_response, state.nonce_i, session.channel->keys().pr, *id, state.auth_tail},
@@ -307,7 +334,13 @@ void give_up_childless(Session& session, Context& context, const std::string& wh
 }
 
 /// The IKE SA is childless, as we asked: the Child SA is next.
-void ask_for_child(Session& session, Context& context, const AuthSent& state) {
+void ask_for_child(Session& session, Context& context, const sa::TunnelRecord& tunnel,
+                   const AuthSent& state, const Inbound& in) {
+    auto assigned = configuration::take_reply(tunnel, in.payloads);
+    if (!assigned) {
+        return give_up_childless(session, context, assigned.error());
+    }
+    session.assigned = std::move(*assigned);
     std::vector<Write> writes;
     writes.emplace_back(endpoint_of(session));
     if (state.terminate_wanted) {
@@ -325,14 +358,25 @@ void take_child(Session& session, Context& context, const sa::TunnelRecord& tunn
         return give_up_childless(
             session, context,
             (error != nullptr ? name(error->type) : std::string("no SA or TS payload")) +
-                " from the peer; we offered " + describe(tunnel.esp_suites) + " for " +
-                describe(selectors_of(tunnel.local_prefixes)) + " here and " +
-                describe(selectors_of(tunnel.remote_prefixes)) + " there");
+                " from the peer; we offered " + describe(sa::esp_suites_of(tunnel)) + " for " +
+                describe(configuration::local_selectors(session, tunnel)) + " here and " +
+                describe(configuration::remote_selectors(session, tunnel)) + " there");
     }
-    auto agreement = check_child(tunnel, state.inbound_spi, *answer);
+    auto agreement = check_child(session, tunnel, state.inbound_spi, *answer);
     if (!agreement) {
         return give_up_childless(session, context, agreement.error());
     }
+    auto assigned = configuration::take_reply(tunnel, in.payloads);
+    if (!assigned) {
+        return give_up_childless(session, context, assigned.error());
+    }
+    if (!configuration::carried_by(agreement->local_ts, *assigned)) {
+        return give_up_childless(session, context,
+                                 "the peer gives us an address, and its TSi, " +
+                                     describe(agreement->local_ts) +
+                                     ", has another: compare pool and selectors there");
+    }
+    session.assigned = std::move(*assigned);
     sa::ChildSaRecord child = make_child(session, context, tunnel, std::move(*agreement),
                                          {{state.nonce_i, state.nonce_r}, true});
     report_child(context, session, child);
@@ -378,8 +422,9 @@ void start(Session& session, Context& context, Start start) {
     for (Payload& payload : *proofs) {
         payloads.push_back(std::move(payload));
     }
+    configuration::append_request(payloads, *tunnel);
     if (!childless) {
-        for (Payload& payload : offer_child(*tunnel, *inbound)) {
+        for (Payload& payload : offer_child(session, *tunnel, *inbound)) {
             payloads.push_back(std::move(payload));
         }
     }
@@ -391,7 +436,20 @@ void start(Session& session, Context& context, Start start) {
     request(session, context, ExchangeType::ike_auth, payloads, {}, Persist::nothing);
 }
 
+void on_addresses(Session& session, Context& context, AddressesGiven given) {
+    HalfOpen& state = session.in<HalfOpen>();
+    const std::shared_ptr<const Inbound> request =
+        std::exchange(state.waits_for_addresses, nullptr);
+    if (request != nullptr) {
+        state.addresses = std::move(given);
+        on_request(session, context, *request);
+    }
+}
+
 void on_request(Session& session, Context& context, const Inbound& in) {
+    if (session.in<HalfOpen>().waits_for_addresses != nullptr) {
+        return context.drop(DropReason::answer_under_way, in.path.remote);
+    }
     // RFC 9242 3.2: these exchanges "MUST all be completed before the IKE_AUTH exchange is
     // initiated": else it would be done with less than was negotiated.
     if (!session.in<HalfOpen>().methods.empty()) {
@@ -419,9 +477,15 @@ void on_request(Session& session, Context& context, const Inbound& in) {
     }
     add_from_auth_request(session.in<HalfOpen>().terms, in.payloads);
     const Claimed claimed{*id_i, Message::find_in<IdResponder>(in.payloads), *auth, in.payloads};
+    for (const sa::TunnelRecord* tunnel : context.tunnels.by_address(in.path.remote.address)) {
+        want_crls(context, *tunnel, *id_i, in.payloads);
+    }
     const auto selected = select_tunnel(session, context, in.path.remote.address, claimed);
     if (!selected) {
         return fail_authentication(session, context, in, selected.error());
+    }
+    if (configuration::wait_for_addresses(session, context, in, *selected->tunnel, *id_i)) {
+        return;
     }
     establish(session, context, in, selected.value(), *id_i, offer);
 }
@@ -459,7 +523,7 @@ void on_response(Session& session, Context& context, const Inbound& in) {
         return informational::send_delete(session, context, std::move(writes));
     }
     if (childless) {
-        return ask_for_child(session, context, state);
+        return ask_for_child(session, context, *tunnel, state, in);
     }
     take_child(session, context, *tunnel, state, in);
 }

@@ -182,7 +182,7 @@ void answer_child(Session& session, Context& context, const Inbound& in) {
     if (nonce == nullptr) {
         return refuse_syntax(session, context, in, "has no nonce of 16 to 256 octets");
     }
-    auto accepted = accept_child(context, *tunnel, *offer, ChildStage::later);
+    auto accepted = accept_child(session, context, *tunnel, *offer, ChildStage::later);
     if (!accepted) {
         const ChildRefusal& why = accepted.error();
         return send_refusal(session, context, in, {{{}, {}, why.notify, why.data}, why.why});
@@ -236,7 +236,7 @@ Started start_create(Session& session, Context& context, EspSpi replaces, Wish& 
     in_flight::CreateChild asked{std::move(wish), replaces, *inbound, {}, std::nullopt};
     asked.ours = make_offer(context.random, asked.wish.ke.value_or(suites.front().ke));
     // RFC 7296 1.3.1 and 1.3.3: N(REKEY_SA), SA, Ni, [KEi], TSi, TSr.
-    std::vector<Payload> payloads = offer_child(*tunnel, *inbound, ChildStage::later);
+    std::vector<Payload> payloads = offer_child(session, *tunnel, *inbound, ChildStage::later);
     const std::vector<Payload> ours = payloads_of(asked.ours);
     payloads.insert(payloads.begin() + 1, ours.begin(), ours.end());
     if (replaces != EspSpi{}) {
@@ -354,13 +354,14 @@ void take(Session& session, Context& context, in_flight::CreateChild& asked,
 }
 
 /// Why the answer is no good, if it isn't what we asked for.
-Expected<sa::PendingSa, std::string> read_answer(const sa::TunnelRecord& tunnel,
+Expected<sa::PendingSa, std::string> read_answer(const Session& session,
+                                                 const sa::TunnelRecord& tunnel,
                                                  const in_flight::CreateChild& asked,
                                                  const ChildPayloads& answer, const Nonce* nonce) {
     if (nonce == nullptr) {
         return Unexpected{std::string("the peer's answer has no nonce of 16 to 256 octets")};
     }
-    auto agreement = check_child(tunnel, asked.inbound, answer, ChildStage::later);
+    auto agreement = check_child(session, tunnel, asked.inbound, answer, ChildStage::later);
     if (!agreement) {
         return Unexpected{agreement.error()};
     }
@@ -493,7 +494,7 @@ void finish(Session& session, Context& context, const Inbound& in, in_flight::Cr
             session, context, asked,
             !answer ? "no SA or TS payload, and no error" : "the tunnel was removed meanwhile");
     }
-    auto pending = read_answer(*tunnel, asked, *answer, find_nonce(in.payloads));
+    auto pending = read_answer(session, *tunnel, asked, *answer, find_nonce(in.payloads));
     if (!pending) {
         return reject(session, context, asked, pending.error());
     }

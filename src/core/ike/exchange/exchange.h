@@ -41,6 +41,8 @@ namespace auth {
 void start(Session& session, Context& context, Start start);
 void on_response(Session& session, Context& context, const Inbound& in);
 void on_request(Session& session, Context& context, const Inbound& in);
+/// The request that waited for them (configuration.h) goes on. HalfOpen.
+void on_addresses(Session& session, Context& context, AddressesGiven given);
 
 }  // namespace auth
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // INFORMATIONAL (RFC 7296 1.4): liveness checks, DELETE of IKE and Child SAs, notifies. Both roles.
 #include "core/ike/child.h"
+#include "core/ike/configuration.h"
 #include "core/ike/exchange/mobike.h"
 #include "core/ike/exchange/redirect.h"
 #include "core/ike/limits.h"
@@ -95,6 +96,7 @@ void delete_children(Session& session, Context& context, const Inbound& in) {
     if (!paired.spis.empty()) {
         payloads.push_back({std::move(paired)});
     }
+    configuration::answer(in.payloads, payloads);
     respond(session, context, in, payloads, std::move(writes), Persist::claim);
     mobike::go_on(session, context);
     // RFC 5685 5: "Once the client sends an acknowledgement to the gateway, it SHOULD delete the

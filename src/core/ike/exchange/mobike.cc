@@ -119,7 +119,7 @@ NatStatus nat_of(const Session& session, const Context& context, const Inbound& 
     if (!session.nat.peer_supports || !has_nat_detection(in.payloads)) {
         return session.nat;
     }
-    return redetect_nat(in.payloads, session.spis(), in.path, announce_of(session, context));
+    return detect_nat(in.payloads, session.spis(), in.path, announce_of(session, context));
 }
 
 /// The IKE SA of the chain that new requests go on: the one that was rekeyed has a successor.
@@ -213,10 +213,12 @@ bool cookie2_fits(Session& session, Context& context, const Inbound& in, const B
     if (found != nullptr && found->data == sent) {
         return true;
     }
-    report(context, session, EventKind::peer_refused,
-           "the peer's answer has " +
-               std::string(found != nullptr ? "another COOKIE2 than ours" : "no COOKIE2") +
-               "; the IKE SA ends");
+    report(
+        context, session, EventKind::peer_refused,
+        found != nullptr
+            ? "the peer's answer has another COOKIE2 than ours; the IKE SA ends"
+            : "the peer's answer has no COOKIE2, so nothing shows that it is at its new address; "
+              "the IKE SA ends; mobike_check = false lets this tunnel's router move without");
     wish_next(session, task::DeleteIke{});
     return false;
 }

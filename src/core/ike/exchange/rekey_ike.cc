@@ -38,6 +38,7 @@
 #include "core/ike/queue.h"
 #include "core/ike/report.h"
 #include "core/ike/session_records.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike {
 
@@ -56,10 +57,8 @@ namespace {
 /// change algorithms.
 std::vector<IkeSuite> suites_for(const sa::TunnelRecord& tunnel, const IkeSuite& present) {
     std::vector<IkeSuite> suites;
-    for (const IkeSuite& suite : tunnel.ike_suites) {
-        if (crypto::supported(suite)) {
-            suites.insert(suite == present ? suites.begin() : suites.end(), suite);
-        }
+    for (const IkeSuite& suite : sa::ike_suites_of(tunnel)) {
+        suites.insert(suite == present ? suites.begin() : suites.end(), suite);
     }
     return suites;
 }
@@ -125,6 +124,7 @@ std::unique_ptr<Session> make_heir(const Session& old, const Context& context,
     heir->tunnel = old.tunnel;
     heir->origin = old.origin;
     heir->origin_initiated = old.origin_initiated;
+    heir->assigned = old.assigned;
     // RFC 7296 2.18: "SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr)" with the old SA's PRF; then
     // "SK_d, SK_ai, ... are computed from SKEYSEED as specified in Section 2.14, using SPIi, SPIr,
     // Ni, and Nr from the new exchange".
@@ -375,7 +375,7 @@ void on_request(Session& session, Context& context, const Inbound& in) {
         return send_refusal(
             session, context, in, {{}, {}, NotifyType::no_proposal_chosen, {}},
             "offered " + describe(offered) +
-                (tunnel != nullptr ? "; the tunnel accepts " + describe(tunnel->ike_suites)
+                (tunnel != nullptr ? "; the tunnel accepts " + describe(sa::ike_suites_of(*tunnel))
                                    : "; the tunnel was removed"));
     }
     const auto* nonce = find_nonce(in.payloads);

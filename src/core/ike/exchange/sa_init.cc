@@ -10,6 +10,7 @@
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
 #include "core/ike/report.h"
+#include "core/sa/weak.h"
 
 namespace anyswan::ike::sa_init {
 
@@ -24,16 +25,6 @@ using wire::ike::NotifyType;
 using wire::ike::Payload;
 
 namespace {
-
-std::vector<IkeSuite> usable(const sa::TunnelRecord& tunnel) {
-    std::vector<IkeSuite> suites;
-    for (const IkeSuite& suite : tunnel.ike_suites) {
-        if (crypto::supported(suite)) {
-            suites.push_back(suite);
-        }
-    }
-    return suites;
-}
 
 Announce announce_of(const sa::TunnelRecord& tunnel) {
     return tunnel.nat_traversal == sa::NatTraversal::force ? Announce::behind_nat : Announce::truth;
@@ -82,7 +73,7 @@ std::optional<Chosen<IkeSuite>> choose_for(const std::vector<const sa::TunnelRec
     };
     std::vector<Candidate> candidates;
     for (const sa::TunnelRecord* tunnel : tunnels) {
-        for (const IkeSuite& suite : usable(*tunnel)) {
+        for (const IkeSuite& suite : sa::ike_suites_of(*tunnel)) {
             const auto known =
                 std::find_if(candidates.begin(), candidates.end(),
                              [&suite](const Candidate& other) { return other.suite == suite; });
@@ -190,7 +181,7 @@ Bytes build_request(const Session& session, const InitSent& state, const sa::Tun
     if (!state.cookie.empty()) {
         request.payloads.push_back({Notify{{}, {}, NotifyType::cookie, state.cookie}});
     }
-    const std::vector<IkeSuite> suites = usable(tunnel);
+    const std::vector<IkeSuite> suites = sa::ike_suites_of(tunnel);
     request.payloads.push_back({offer(suites)});
     request.payloads.push_back(
         {KeyExchange{state.method, to_bytes(state.key_exchange->public_value())}});
@@ -223,7 +214,7 @@ const sa::TunnelRecord* tunnel_of(Session& session, Context& context) {
 }
 
 bool offered(const sa::TunnelRecord& tunnel, KeMethod method) {
-    const std::vector<IkeSuite> suites = usable(tunnel);
+    const std::vector<IkeSuite> suites = sa::ike_suites_of(tunnel);
     return std::any_of(suites.begin(), suites.end(),
                        [method](const IkeSuite& suite) { return suite.ke == method; });
 }
@@ -279,7 +270,7 @@ void note_refusal(Session& session, Context& context, const Arrival& arrival,
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(*session.tunnel);
     std::string text = name(notify.type) + " by the peer to IKE_SA_INIT; still trying";
     if (notify.type == NotifyType::no_proposal_chosen && tunnel != nullptr) {
-        text += "; we offered " + describe(tunnel->ike_suites);
+        text += "; we offered " + describe(sa::ike_suites_of(*tunnel));
     }
     report(context, session, EventKind::peer_refused, text);
 }
@@ -298,7 +289,7 @@ Expected<Completed, std::string> complete(const InitSent& state, const sa::Tunne
     if (!found || response.header.responder_spi == IkeSpi(0)) {
         return Unexpected{std::string("SA, KE, Nonce or responder SPI missing, or twice")};
     }
-    const auto suite = accepted(usable(tunnel), *found->sa);
+    const auto suite = accepted(sa::ike_suites_of(tunnel), *found->sa);
     if (!suite) {
         return Unexpected{"chose " + describe(*found->sa) + ", which we did not offer"};
     }
@@ -396,9 +387,10 @@ std::unique_ptr<Session> start(Context& context, const Initiate& input, IkeSpi o
     session->tunnel = input.tunnel;
     const sa::TunnelRecord* tunnel = context.tunnels.by_id(input.tunnel);
     const std::vector<IkeSuite> suites =
-        tunnel != nullptr ? usable(*tunnel) : std::vector<IkeSuite>{};
-    if (suites.empty() || !auth::complete(*tunnel) || tunnel->local_prefixes.empty() ||
-        tunnel->remote_prefixes.empty() || tunnel->esp_suites.empty()) {
+        tunnel != nullptr ? sa::ike_suites_of(*tunnel) : std::vector<IkeSuite>{};
+    if (suites.empty() || !auth::complete(*tunnel) ||
+        (tunnel->local_prefixes.empty() && tunnel->addressing.request.empty()) ||
+        tunnel->remote_prefixes.empty() || sa::esp_suites_of(*tunnel).empty()) {
         report(context, *session, EventKind::ike_sa_ended,
                tunnel == nullptr
                    ? "no such tunnel"

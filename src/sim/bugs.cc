@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/bugs.h"
+
+namespace anyswan::sim {
+
+const std::vector<BugInfo>& all_bugs() {
+    static const std::vector<BugInfo> bugs{
+        {"one-incarnation", "N1", "all dataplanes start with the same incarnation",
+         &Bugs::one_incarnation},
+        {"leases-for-all", "N2", "the store lets everybody win a SequenceLease",
+         &Bugs::leases_for_all},
+        {"windows-forgotten", "N3", "dataplanes forget their replay windows now and then",
+         &Bugs::windows_forgotten},
+        {"claims-for-all", "N4", "the store lets everybody win an IKE SA's claim",
+         &Bugs::claims_for_all},
+        {"tombstones-forgotten", "N6", "the store forgets tombstones", &Bugs::tombstones_forgotten},
+    };
+    return bugs;
+}
+
+std::optional<Bugs> bug_named(std::string_view name) {
+    for (const BugInfo& bug : all_bugs()) {
+        if (bug.name == name) {
+            Bugs bugs;
+            bugs.*bug.flag = true;
+            return bugs;
+        }
+    }
+    return std::nullopt;
+}
+
+}  // namespace anyswan::sim

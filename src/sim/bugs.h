@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Deliberate bugs, to show that the oracle bites. They live in the simulated surroundings; no
+// production code knows of them.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+namespace anyswan::sim {
+
+struct Bugs {
+    /// N1: all dataplanes start with the same incarnation.
+    bool one_incarnation = false;
+    /// N2: the store lets everybody win a SequenceLease.
+    bool leases_for_all = false;
+    /// N3: dataplanes forget their replay windows now and then.
+    bool windows_forgotten = false;
+    /// N4: the store lets everybody win an IKE SA's claim.
+    bool claims_for_all = false;
+    /// N6: the store forgets tombstones.
+    bool tombstones_forgotten = false;
+};
+
+struct BugInfo {
+    std::string_view name;
+    std::string_view invariant;
+    std::string_view what;
+    bool Bugs::*flag;
+};
+
+[[nodiscard]] const std::vector<BugInfo>& all_bugs();
+/// The switch of this name, or nothing.
+[[nodiscard]] std::optional<Bugs> bug_named(std::string_view name);
+
+}  // namespace anyswan::sim

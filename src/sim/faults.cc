@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// What may go wrong in a World, and how it comes right again.
+#include <array>
+
+#include "base/spi.h"
+#include "sim/world.h"
+
+namespace anyswan::sim {
+
+namespace {
+constexpr Duration between_faults = 4s;
+constexpr Duration down_max = 15s;
+constexpr Duration store_outage_max = 8s;
+constexpr Duration cut_max = 10s;
+}  // namespace
+
+void World::plan_fault() {
+    clockwork_.after(up_to(2 * between_faults), life_, [this] {
+        if (faults_) {
+            make_fault();
+            plan_fault();
+        }
+    });
+}
+
+void World::make_fault() {
+    static constexpr std::array<Fault, 11> faults{{
+        {"crash_edge", 3, &World::crash_edge},
+        {"crash_peer", 1, &World::crash_peer},
+        {"move_route", 6, &World::move_route},
+        {"silence_store", 2, &World::silence_store},
+        {"lose_leader", 2, &World::lose_leader},
+        {"cut_from_store", 2, &World::cut_from_store},
+        {"cut_path", 2, &World::cut_path},
+        {"change_weather", 3, &World::change_weather},
+        {"drop_fast_path", 1, &World::drop_fast_path},
+        {"step_clock", 1, &World::step_clock},
+        {"order_rekey", 4, &World::order_rekey},
+    }};
+    unsigned total = 0;
+    for (const Fault& fault : faults) {
+        total += fault.weight;
+    }
+    std::uint64_t draw = random_.below(total);
+    for (const Fault& fault : faults) {
+        if (draw < fault.weight) {
+            ++fault_counts_[fault.name];
+            (this->*fault.make)();
+            return;
+        }
+        draw -= fault.weight;
+    }
+}
+
+void World::crash_edge() {
+    const NodeNumber edge = some_edge();
+    crash(edge);
+    clockwork_.after(up_to(down_max), life_, [this, edge] { boot(edge); });
+}
+
+void World::crash_peer() {
+    const NodeNumber peer = some_peer();
+    crash(peer);
+    clockwork_.after(up_to(down_max), life_, [this, peer] { boot(peer); });
+}
+
+void World::move_route() {
+    const NodeNumber peer = some_peer();
+    const NodeNumber edge = some_edge();
+    note("packets of " + machines_[peer].name + " land at " + machines_[edge].name);
+    network_.route(peer, edge);
+}
+
+void World::silence_store() {
+    note("the store's leader is silent");
+    hub_->set_leader(store::Leader::silent);
+    // Clients give up after five seconds: the write may or may not have happened.
+    clockwork_.after(up_to(5s), life_, [this] { end_silence(); });
+}
+
+void World::end_silence() {
+    note("the store's leader answers again");
+    if (random_.below(2) == 0) {
+        hub_->expire_held(random_.below(2) == 0 ? store::Fate::lost : store::Fate::carried_out);
+    }
+    hub_->set_leader(store::Leader::present);
+}
+
+void World::lose_leader() {
+    note("the store has no leader");
+    hub_->set_leader(store::Leader::absent);
+    clockwork_.after(up_to(store_outage_max), life_, [this] {
+        note("the store has a leader");
+        hub_->set_leader(store::Leader::present);
+    });
+}
+
+void World::cut_from_store() {
+    const NodeNumber edge = some_edge();
+    Node* node = machines_[edge].node.get();
+    if (node == nullptr || node->store() == nullptr) {
+        return;
+    }
+    note(machines_[edge].name + " is cut off from the store");
+    hub_->cut(*node->store());
+    clockwork_.after(up_to(cut_max), node->life(), [this, node] {
+        note(node->name() + " reaches the store again");
+        hub_->heal(*node->store());
+    });
+}
+
+void World::cut_path() {
+    const NodeNumber peer = some_peer();
+    const NodeNumber edge = some_edge();
+    note("nothing passes between " + machines_[peer].name + " and " + machines_[edge].name);
+    network_.cut(peer, edge);
+    clockwork_.after(up_to(cut_max), life_, [this] { network_.mend_all(); });
+}
+
+void World::change_weather() {
+    static constexpr std::array<Weather, 4> weathers{
+        {{0, 0, 0, 10ms}, {20, 20, 50, 30ms}, {100, 100, 100, 100ms}, {300, 50, 200, 200ms}}};
+    network_.weather = weathers[random_.below(weathers.size())];
+    note(std::to_string(network_.weather.lost) + " of 1000 datagrams are lost");
+}
+
+void World::drop_fast_path() {
+    note("the fast path is gone");
+    hub_->drop_fast_path();
+    clockwork_.after(up_to(cut_max), life_, [this] { hub_->restore_fast_path(); });
+}
+
+void World::step_clock() {
+    const NodeNumber edge = some_edge();
+    machines_[edge].skew = up_to(2s) - Duration(1s);
+    note("the wall clock of " + machines_[edge].name + " is stepped");
+    if (machines_[edge].node != nullptr) {
+        machines_[edge].node->sim_loop().set_skew(machines_[edge].skew);
+    }
+}
+
+void World::order_rekey() {
+    const NodeNumber number = random_.below(machines_.size());
+    Node* node = machines_[number].node.get();
+    if (node == nullptr || !node->edge().serving()) {
+        return;
+    }
+    for (const ike::IkeSaSummary& sa : node->edge().ike_sas()) {
+        const bool child = !sa.children.empty() && random_.below(2) == 0;
+        note(machines_[number].name + " is told to rekey " + (child ? "a Child SA" : "an IKE SA"));
+        // What can't be rekeyed just now is the node's to refuse.
+        (void)node->edge().order(edge::SaOrder::rekey,
+                                 child ? hex(sa.children.front().inbound_spi) : hex(sa.our_spi));
+    }
+}
+
+void World::heal() {
+    note("no more faults");
+    faults_ = false;
+    network_.weather = {};
+    network_.mend_all();
+    hub_->set_leader(store::Leader::present);
+    hub_->restore_fast_path();
+    for (NodeNumber number = 0; number < machines_.size(); ++number) {
+        Node* node = machines_[number].node.get();
+        if (node == nullptr) {
+            boot(number);
+        } else if (is_edge(number) && node->store() != nullptr) {
+            hub_->heal(*node->store());
+        }
+    }
+}
+
+}  // namespace anyswan::sim

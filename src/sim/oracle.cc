@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/oracle.h"
+
+#include "core/wire/ike/message.h"
+
+namespace anyswan::sim {
+
+using wire::ike::ExchangeType;
+using wire::ike::HeaderView;
+using wire::ike::PayloadType;
+
+namespace {
+
+constexpr std::size_t esp_header_size = 8;
+constexpr std::size_t iv_size = 8;
+
+std::string hex(std::uint64_t value) {
+    static constexpr char digits[] = "0123456789abcdef";
+    std::string text;
+    for (int shift = 60; shift >= 0; shift -= 4) {
+        text += digits[(value >> static_cast<unsigned>(shift)) & 15U];
+    }
+    return text;
+}
+
+std::string as_text(ByteView bytes) {
+    return {bytes.begin(), bytes.end()};
+}
+
+std::string words_of(const wire::ike::Header& header) {
+    return std::string(header.response ? "response " : "request ") +
+           std::to_string(header.message_id.value()) + " of IKE SA " +
+           hex(header.initiator_spi.value()) + "_i " + hex(header.responder_spi.value()) +
+           "_r by " + (header.from_initiator ? "the initiator" : "the responder");
+}
+
+}  // namespace
+
+void Oracle::report(std::string invariant, std::string what) {
+    if (!violation_) {
+        violation_ = Violation{std::move(invariant), std::move(what)};
+    }
+}
+
+void Oracle::esp_sent(const Endpoint& to, ByteView packet, const std::string& sender) {
+    ++counts_.esp;
+    if (packet.size() < esp_header_size + iv_size) {
+        return;
+    }
+    const std::string name = to.address.to_string() + "/" + hex(load_u64(packet) >> 32U);
+    const auto sequence = static_cast<std::uint32_t>(load_u64(packet));
+    const std::uint64_t iv = load_u64(packet.subspan(esp_header_size));
+    EspKey& key = esp_keys_[name];
+    if (const auto [at, fresh] = key.ivs.try_emplace(iv, sender); !fresh) {
+        report("N1", "IV " + hex(iv) + " on " + name + " by " + at->second + " and by " + sender);
+    }
+    if (const auto [at, fresh] = key.sequences.try_emplace(sequence, sender); !fresh) {
+        report("N2", "sequence number " + std::to_string(sequence) + " on " + name + " by " +
+                         at->second + " and by " + sender);
+    }
+}
+
+void Oracle::ike_sent(ByteView datagram, const std::string& sender) {
+    ++counts_.ike;
+    const auto view = HeaderView::read(datagram);
+    // IKE_SA_INIT is repeated with other content: COOKIE, another KE (RFC 7296 1.2, 2.6).
+    if (!view || view->header.exchange == ExchangeType::ike_sa_init) {
+        return;
+    }
+    std::size_t offset = wire::ike::header_size + wire::ike::payload_header_size;
+    const bool fragment = view->first_payload == PayloadType::encrypted_fragment;
+    if (!fragment && view->first_payload != PayloadType::encrypted) {
+        return;
+    }
+    const std::size_t content = std::hash<std::string>{}(as_text(datagram));
+    const std::string direction =
+        as_text(datagram.first(16)) + (view->header.from_initiator ? "i" : "r");
+    std::string message = direction + (view->header.response ? "R" : "Q") +
+                          std::to_string(view->header.message_id.value());
+    if (fragment) {
+        message += "f" + as_text(datagram.subspan(offset, 4));
+        offset += 4;
+    }
+    if (const auto [at, fresh] = ike_contents_.try_emplace(message, content);
+        !fresh && at->second != content) {
+        report("N4", words_of(view->header) + " had another content before; now sent by " + sender);
+    }
+    if (datagram.size() >= offset + iv_size) {
+        const std::string iv = as_text(datagram.subspan(offset, iv_size));
+        if (const auto [at, fresh] = ike_ivs_.try_emplace(direction + iv, content);
+            !fresh && at->second != content) {
+            report("N1",
+                   "the IV of " + words_of(view->header) + " was used before; sent by " + sender);
+        }
+    }
+}
+
+void Oracle::inner_received(const std::string& receiver, std::uint64_t life, std::uint64_t number) {
+    ++counts_.inner;
+    const std::string here = receiver + "." + std::to_string(life) + "/" + std::to_string(number);
+    if (!received_.insert(here).second) {
+        report("N3", "inner packet " + std::to_string(number) + " came out twice at " + receiver);
+    }
+    const auto [first, fresh] = first_receiver_.try_emplace(number, receiver);
+    if (!fresh && first->second != receiver) {
+        ++counts_.replayed_elsewhere;
+    }
+}
+
+}  // namespace anyswan::sim

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Watches every datagram that leaves a node and every inner packet that comes out of a tunnel, and
+// says which invariant (DESIGN: N1 to N4) was broken. It knows no state of the nodes, only what an
+// observer on the wire with unlimited memory would see.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "base/bytes.h"
+#include "base/ip.h"
+#include "base/strong.h"
+
+namespace anyswan::sim {
+
+struct Violation {
+    std::string invariant;  // "N1" ...
+    std::string what;
+};
+
+class Oracle {
+public:
+    /// An ESP packet leaves its sender for `to`. AEAD ciphers with an explicit 8-byte IV only.
+    void esp_sent(const Endpoint& to, ByteView packet, const std::string& sender);
+    /// An IKE message leaves its sender.
+    void ike_sent(ByteView datagram, const std::string& sender);
+    /// An inner packet with this number came out at `receiver`, in its life number `life`.
+    void inner_received(const std::string& receiver, std::uint64_t life, std::uint64_t number);
+
+    /// The first one; nothing while all is well.
+    [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
+    void report(std::string invariant, std::string what);
+
+    struct Counts {
+        std::uint64_t esp = 0, ike = 0, inner = 0;
+        /// Inner packets that came out at a second edge as well: replays between edges.
+        std::uint64_t replayed_elsewhere = 0;
+    };
+    [[nodiscard]] const Counts& counts() const { return counts_; }
+
+private:
+    struct EspKey {
+        std::unordered_map<std::uint64_t, std::string> ivs;        // IV -> who sent with it
+        std::unordered_map<std::uint32_t, std::string> sequences;  // number -> who used it
+    };
+    std::unordered_map<std::string, EspKey> esp_keys_;           // by destination and SPI
+    std::unordered_map<std::string, std::size_t> ike_contents_;  // message -> hash of the bytes
+    std::unordered_map<std::string, std::size_t> ike_ivs_;
+    std::unordered_set<std::string> received_;
+    std::unordered_map<std::uint64_t, std::string> first_receiver_;
+    std::optional<Violation> violation_;
+    Counts counts_;
+};
+
+}  // namespace anyswan::sim
