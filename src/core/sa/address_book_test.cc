@@ -149,7 +149,9 @@ TEST(AddressBook, FamiliesAreLeasedApartAndTakenOnesPassedOver) {
 TEST(AddressBook, ABookThatIsFullForgetsItsOldest) {
     Book book{{{prefix("10.8.0.0/16")}, {}, {}, 0, {}}};
     for (int who = 0; who < static_cast<int>(address_book_size_max); ++who) {
-        ASSERT_EQ(book.ask(who, at(std::chrono::seconds(who))).addresses.size(), 1U);
+        book.book.leases.push_back({holder(who),
+                                    host_at(book.addressing.pool[0], static_cast<unsigned>(who)),
+                                    at(std::chrono::seconds(who)), "ams"});
     }
     EXPECT_THAT(book.ask(-1, at(30min)).addresses, IsEmpty());
     EXPECT_EQ(book.ask(-1, at(24h)).addresses.size(), 1U);
