@@ -30,6 +30,10 @@ class Takeover(FleetTest):
     def elsewhere(self, *edges):
         return next(edge for edge in self.edges if edge not in edges)
 
+    def move_away_from(self, edge):
+        for customer in ("cust1", "cust2"):
+            self.net.route(customer, self.elsewhere(edge))
+
     def kill(self, edge):
         self.net.edges[edge].stop(signal.SIGKILL)
 
@@ -42,7 +46,7 @@ class Takeover(FleetTest):
 
     def test_1_the_peers_next_request_is_answered_by_another_edge(self):
         owner = self.owner()
-        self.net.route("cust1", self.elsewhere(owner))
+        self.move_away_from(owner)
         ping = Ping(self.net.lab, "cust1", INNER[1], INNER[2], interval_s=0.05)
         self.kill(owner)
         killed = time.monotonic()
@@ -76,7 +80,7 @@ class Takeover(FleetTest):
     def test_2_the_owner_dies_with_its_rekey_request_in_flight(self):
         owner = self.owner()
         child = self.child_sas("acme/cust1")[owner][0]["inbound_spi"]
-        self.net.route("cust1", self.elsewhere(owner))
+        self.move_away_from(owner)
         # Nothing reaches the peer until the owner is dead.
         swan = self.swans["cust1"]
         outer = self.net.customers["cust1"]["outer"]

@@ -170,6 +170,46 @@ TEST_F(Takeover, ThePeersDeleteOfAChildSaFindsItsFact) {
     EXPECT_TRUE(tombstone.outbound.encr.empty());
 }
 
+TEST_F(Takeover, AnHeirThatTheFormerOwnerClaimedIsNotMadeAgain) {
+    const IkeSpi spi = fleet_spi();
+    world.faults = {{static_cast<int>(world.trace.size()) + 1, Fault::drop}};
+    world.tell(world.fleet, RekeyIke{spi});
+    sa::IkeSaRecord old = world.fleet.ike_sas.at(spi).clone();
+    world.deliver();
+    // The answer reaches the former owner, which dies when it has written the heir's claim alone.
+    const Datagram answer = last();
+    (void)world.fleet.step(world.clock(),
+                           DatagramReceived{answer.remote, answer.local, answer.bytes});
+    sa::IkeSaRecord heir;
+    for (const auto& [key, claim] : world.fleet.ike_sas) {
+        heir = key == spi ? std::move(heir) : claim.clone();
+    }
+    ASSERT_NE(heir.our_spi, IkeSpi{});
+    std::vector<sa::ChildSaRecord> children;
+    children.push_back(world.fleet.child_sa()->clone());
+    world.fleet.restart(9, 77);
+    for (sa::IkeSaRecord* claim : {&heir, &old}) {
+        claim->owner = EdgeId(9);
+        claim->epoch = claim->epoch.next();
+        world.fleet.ike_sas[claim->our_spi] = claim->clone();
+    }
+    const IkeSpi heir_spi = heir.our_spi;
+    world.tell(world.fleet, Adopt{std::move(heir), std::move(children)});
+    world.tell(world.fleet, ProbeLiveness{heir_spi});  // uses its message ID 0
+    world.deliver();
+    EXPECT_EQ(world.fleet.ike_sas.at(heir_spi).next_request, MessageId(1));
+    world.tell(world.fleet, Adopt{std::move(old), {}});
+    EXPECT_EQ(world.fleet.engine->kin(spi), std::vector{heir_spi});
+    world.deliver();
+    world.wait(2s);
+    EXPECT_EQ(world.fleet.engine->list().size(), 1U) << "the old one is deleted";
+    EXPECT_EQ(world.customer.engine->list().size(), 1U);
+    EXPECT_EQ(world.fleet.ike_sas.at(heir_spi).next_request, MessageId(1));
+    world.tell(world.fleet, ProbeLiveness{heir_spi});
+    world.deliver();
+    EXPECT_TRUE(world.up());
+}
+
 TEST_F(Takeover, SeveralInARow) {
     for (int i = 0; i < 4; ++i) {
         take_over();
