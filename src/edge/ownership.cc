@@ -253,6 +253,12 @@ void Ownership::judge_made(IkeSpi spi, const std::vector<EspSpi>& made) {
                 return;
             }
             const auto record = open(spi, *claim);
+            if (record && record->request && !record->request->seed.empty()) {
+                // One of them may be what that request asks for: who repeats it and gets the answer
+                // makes the same Child SA.
+                made_in_vain_.emplace(spi, made);
+                return;
+            }
             std::vector<EspSpi> unnamed;
             std::ranges::copy_if(made, std::back_inserter(unnamed), [&](EspSpi child) {
                 return !record ||
@@ -283,6 +289,7 @@ void Ownership::tidy() {
         bool& all = whole.try_emplace(sa.origin, true).first->second;
         all =
             all && std::ranges::all_of(sa.kin, [this](IkeSpi kin) { return parts_.ike.runs(kin); });
+        named.insert(sa.making);
         for (const ike::ChildSummary& child : sa.children) {
             named.insert(child.inbound_spi);
         }

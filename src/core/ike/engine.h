@@ -260,6 +260,7 @@ struct IkeSaSummary {
     bool we_initiated = false;              // the first IKE SA of the chain of rekeys
     IkeSpi origin;                          // our SPI of that: the key of the Endpoint fact
     std::vector<IkeSpi> kin;                // see Engine::kin
+    EspSpi making;                          // inbound SPI of the Child SA that we are asking for
     WallTime established_at;                // or rekeyed
     /// It is being rekeyed (or ended), or was; then `state` says "rekeyed".
     bool rekeying = false;

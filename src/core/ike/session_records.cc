@@ -349,6 +349,10 @@ IkeSaSummary summary_of(const Session& session) {
     row.peer_id = auth::text_of(sa->peer_id);
     row.established_at = sa->since;
     row.kin = kin_of(session);
+    if (const auto* create =
+            sa->asked ? std::get_if<in_flight::CreateChild>(&*sa->asked) : nullptr) {
+        row.making = create->inbound;
+    }
     row.redirectable = session.redirect_supported && !session.origin_initiated &&
                        session.is<Established>() && sa->successor == IkeSpi{};
     row.rekeying = session.is<Deleting>() || sa->successor != IkeSpi{} ||
