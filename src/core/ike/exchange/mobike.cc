@@ -159,8 +159,8 @@ void change_chain(Session& session, Context& context, std::vector<Write>& writes
     }
 }
 
-/// The Endpoint fact follows, unless the IKE SA is one that has nothing any more and whose heirs are
-/// gone: nobody would end the fact again.
+/// The Endpoint fact follows, unless the IKE SA is one that has nothing any more and whose heirs
+/// are gone: nobody would end the fact again.
 void write_endpoint(const Session& session, Context& context, std::vector<Write>& writes) {
     const auto all = context.sessions.of_origin(session.origin);
     if (std::any_of(all.begin(), all.end(), [&context](const Session* one) {
