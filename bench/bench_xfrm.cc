@@ -15,8 +15,10 @@
 
 #include "core/esp/test_records.h"
 #include "dataplane/xfrm/xfrm_driver.h"
+#include "edge/asio_loop.h"
 #include "edge/dataplane_role.h"
 #include "edge/log.h"
+#include "net/clock.h"
 #include "store/memory/memory.h"
 
 namespace anyswan::edge {
@@ -198,7 +200,7 @@ private:
 
     const std::uint32_t tunnels_;
     const bool policies_;
-    Loop loop_;
+    AsioLoop loop_;
     net::SystemRandom random_;
     sa::FleetKeys keys_;
     std::shared_ptr<store::MemoryHub> hub_ = store::MemoryHub::create();

@@ -4,6 +4,7 @@
 #include "api/json.h"
 #include "api/routes.h"
 #include "base/check.h"
+#include "edge/machine.h"
 #include "targets.h"
 
 namespace {
@@ -49,8 +50,8 @@ void order(const std::string& spi) {
 }  // namespace
 
 int anyswan::fuzz::fuzz_api(const std::uint8_t* data, std::size_t size) {
-    static edge::Loop loop;
-    static edge::Edge edge(loop, config_of(), std::nullopt);
+    static edge::Machine machine;
+    static edge::Edge edge(machine, config_of(), std::nullopt);
     const api::Request request = request_of(to_string(ByteView(data, size)));
     int answers = 0;
     api::answer(edge, request, [&](const api::Response& response) {

@@ -39,7 +39,9 @@ public:
                      NextHeader next_header = NextHeader::ipv4) {
         OuterPacket outer{Packet::copy_of(inner), {}, {}, false, 0};
         Bytes iv(peer_->iv_size());
-        iv.back() = static_cast<std::uint8_t>(number);
+        if (!iv.empty()) {  // ENCR_NULL has none
+            iv.back() = static_cast<std::uint8_t>(number);
+        }
         peer_->seal(outer.packet, SequenceNumber(number), iv, next_header);
         return outer;
     }
