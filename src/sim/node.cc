@@ -56,6 +56,7 @@ public:
     void apply(std::span<const dataplane::Change> changes) override {
         node_.advance_driver();
         fake_.apply(changes);
+        node_.note_sas(changes);
         if (node_.around_.bugs.windows_forgotten) {
             remember(changes);
         }
@@ -165,6 +166,14 @@ void Node::advance_driver() {
     }
 }
 
+void Node::note_sas(std::span<const dataplane::Change> changes) {
+    for (const dataplane::Change& change : changes) {
+        if (const auto* install = std::get_if<dataplane::InstallSa>(&change)) {
+            inbound_of_[install->record.outbound_spi] = install->record.inbound_spi;
+        }
+    }
+}
+
 void Node::receive(const Datagram& datagram) {
     if (driver_ == nullptr) {
         return;
@@ -195,7 +204,8 @@ void Node::drain() {
     }
     for (esp::OuterPacket& packet : driver_->take_outer()) {
         const ByteView bytes = packet.packet.bytes();
-        around_.oracle.esp_sent(packet.remote, bytes, plan_.name);
+        const EspSpi spi(load_u32(bytes));
+        around_.oracle.esp_sent(packet.remote, inbound_of_[spi], bytes, plan_.name);
         around_.network.send(plan_.number, {packet.local, packet.remote, to_bytes(bytes), true,
                                             packet.udp_encapsulation});
     }

@@ -87,6 +87,7 @@ public:
 private:
     friend class SimDriver;
     void advance_driver();
+    void note_sas(std::span<const dataplane::Change> changes);
     /// Takes what the driver made to the network and to the oracle.
     void drain();
 
@@ -99,6 +100,7 @@ private:
     store::LocalStore* store_ = nullptr;       // owned by the edge
     dataplane::FakeDriver* driver_ = nullptr;  // likewise
     Instant store_answers_{};                  // answers keep their order
+    std::map<EspSpi, EspSpi> inbound_of_;      // by outbound SPI, of the Child SA installed last
     bool announced_ = false;
     bool bus_silent_ = false;
     std::optional<std::string> fatal_;

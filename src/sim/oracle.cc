@@ -42,12 +42,14 @@ void Oracle::report(std::string invariant, std::string what) {
     }
 }
 
-void Oracle::esp_sent(const Endpoint& to, ByteView packet, const std::string& sender) {
+void Oracle::esp_sent(const Endpoint& to, EspSpi inbound, ByteView packet,
+                      const std::string& sender) {
     ++counts_.esp;
     if (packet.size() < esp_header_size + iv_size) {
         return;
     }
-    const std::string name = to.address.to_string() + "/" + hex(load_u64(packet) >> 32U);
+    const std::string name =
+        to.address.to_string() + "/" + hex(load_u64(packet) >> 32U) + "/" + hex(inbound.value());
     const auto sequence = static_cast<std::uint32_t>(load_u64(packet));
     const std::uint64_t iv = load_u64(packet.subspan(esp_header_size));
     EspKey& key = esp_keys_[name];

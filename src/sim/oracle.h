@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Watches every datagram that leaves a node and every inner packet that comes out of a tunnel, and
 // says which invariant (DESIGN: N1 to N4) was broken. It knows no state of the nodes, only what an
-// observer on the wire with unlimited memory would see.
+// observer on the wire with unlimited memory would see, and which key an ESP packet is under.
 #pragma once
 
 #include <optional>
@@ -23,7 +23,10 @@ struct Violation {
 class Oracle {
 public:
     /// An ESP packet leaves its sender for `to`. AEAD ciphers with an explicit 8-byte IV only.
-    void esp_sent(const Endpoint& to, ByteView packet, const std::string& sender);
+    /// `inbound` is the SPI of the other direction: a request to make a Child SA that two owners
+    /// answered made two with the receiver's one SPI, but keys of their own; the receiver has only
+    /// one of them.
+    void esp_sent(const Endpoint& to, EspSpi inbound, ByteView packet, const std::string& sender);
     /// An IKE message leaves its sender.
     void ike_sent(ByteView datagram, const std::string& sender);
     /// An inner packet with this number came out at `receiver`, in its life number `life`.
@@ -45,7 +48,7 @@ private:
         std::unordered_map<std::uint64_t, std::string> ivs;        // IV -> who sent with it
         std::unordered_map<std::uint32_t, std::string> sequences;  // number -> who used it
     };
-    std::unordered_map<std::string, EspKey> esp_keys_;           // by destination and SPI
+    std::unordered_map<std::string, EspKey> esp_keys_;           // by destination and both SPIs
     std::unordered_map<std::string, std::size_t> ike_contents_;  // message -> hash of the bytes
     std::unordered_map<std::string, std::size_t> ike_ivs_;
     std::unordered_set<std::string> received_;
