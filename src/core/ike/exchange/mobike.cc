@@ -159,6 +159,17 @@ void change_chain(Session& session, Context& context, std::vector<Write>& writes
     }
 }
 
+/// The Endpoint fact follows, unless the IKE SA is one that has nothing any more and whose heirs are
+/// gone: nobody would end the fact again.
+void write_endpoint(const Session& session, Context& context, std::vector<Write>& writes) {
+    const auto all = context.sessions.of_origin(session.origin);
+    if (std::any_of(all.begin(), all.end(), [&context](const Session* one) {
+            return established(*one) != nullptr && rekey_ike::owns_estate(*one, context);
+        })) {
+        writes.emplace_back(endpoint_of(session));
+    }
+}
+
 /// A request in flight goes over the new path at once: RFC 4555 3.5: "continues retransmitting them
 /// using the addresses in the IKE_SA (the new addresses)".
 void take_path(Session& session, const Context& context, const Path& path) {
@@ -202,7 +213,7 @@ void update(Session& session, Context& context, const Inbound& in, std::vector<W
                    (check_first ? "; ESP follows when it has answered there" : ""));
     }
     if (!check_first) {
-        writes.emplace_back(endpoint_of(session));
+        write_endpoint(session, context, writes);
     }
 }
 
@@ -347,7 +358,7 @@ void move(Session& session, Context& context, const Path& path) {
         take_path(one, context, path);
         one.mobility.update_owed = true;
     });
-    writes.emplace_back(endpoint_of(session));
+    write_endpoint(session, context, writes);
     writes.emplace_back(claim_of(session, context.config));
     act(session, context, std::move(writes), {});
     go_on(session, context);
@@ -451,7 +462,7 @@ void finish(Session& session, Context& context, const Inbound& in,
     if (const Bytes* seen = seen_as_in(in.payloads)) {
         session.mobility.seen_as = *seen;
     }
-    writes.emplace_back(endpoint_of(session));
+    write_endpoint(session, context, writes);
 }
 
 Started start(Session& session, Context& context, const task::CheckPath&, Wish&,
@@ -480,7 +491,7 @@ void finish(Session& session, Context& context, const Inbound& in, in_flight::Ch
     if (session.mobility.unchecked) {
         change_chain(session, context, writes,
                      [](Session& one) { one.mobility.unchecked = false; });
-        writes.emplace_back(endpoint_of(session));
+        write_endpoint(session, context, writes);
     }
 }
 
