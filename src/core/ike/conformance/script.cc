@@ -30,12 +30,17 @@ public:
         // says something new under an old message ID to an edge that has just taken over. And an
         // empty answer that two owners give has the same octets under an AEAD only.
         liars_ = (how & 0x80U) != 0;
+        mobike_ = (how & 0x08U) != 0;
         const std::size_t suite = how % ike_suites.size();
         const bool cbc = suite == 1;
         for (Side* side : {&world_.customer, &world_.fleet}) {
             sa::TunnelRecord& tunnel = side->directory.tunnels.front();
             tunnel.ike_suites = {ike_suite(ike_suites.at(cbc && !liars_ ? 0 : suite))};
             tunnel.esp_suites = {esp_suite(esp_suites.at(how / 4 % esp_suites.size()))};
+            tunnel.mobike = mobike_;
+            if (mobike_) {
+                tunnel.remote_addresses.clear();
+            }
         }
         if ((how & 0x10U) != 0) {
             world_.fleet.config.cookie_threshold = 0;
@@ -122,6 +127,12 @@ private:
                                    at(customer ? "192.0.2.1" : "198.51.100.7", 500)});
     }
 
+    /// The customer is somewhere else from now on, or at home again.
+    void move(unsigned where) {
+        constexpr std::array places{"198.51.100.7", "203.0.113.20", "203.0.113.30"};
+        world_.move_customer(places.at(where % places.size()));
+    }
+
     void wish(Side& side) {
         const std::uint8_t what = octet();
         const auto rows = side.engine->list();
@@ -145,7 +156,7 @@ private:
             case 5:
                 return world_.tell(side, ProbeLiveness{row.our_spi});
             case 6:
-                return start(side);
+                return mobike_ ? move(what / 8) : start(side);
             default:
                 return world_.tell(side, Terminate{{"acme", "hq"}, row.our_spi});
         }
@@ -341,6 +352,7 @@ private:
     Reader in_;
     World world_;
     bool liars_ = false;
+    bool mobike_ = false;
     int takeovers_ = 0;
     std::size_t given_ = 0;  // of the addresses that were wanted
 };

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A session as a script of octets: what two sides want of each other, what the network does to
-// their datagrams, how time passes and owners change, and what a peer that holds the keys says
-// instead of what it should. Any octets are a script. The fuzzer writes them, tests/data/fuzz keeps
-// those that once found something.
+// their datagrams, how time passes, owners change and the customer moves, and what a peer that
+// holds the keys says instead of what it should. Any octets are a script. The fuzzer writes them,
+// tests/data/fuzz keeps those that once found something.
 #pragma once
 
 #include "base/bytes.h"
