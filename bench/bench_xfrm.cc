@@ -111,7 +111,7 @@ public:
         config.base.local_addresses = {*IpAddress::parse("192.0.2.1")};
         config.without_interface = policies_;
         DriverSink sink;
-        sink.on_events = [this](std::vector<dataplane::Event> events) {
+        sink.on_events = [](std::vector<dataplane::Event> events) {
             for (const dataplane::Event& event : events) {
                 if (const auto* failed = std::get_if<dataplane::SaFailed>(&event)) {
                     std::fprintf(stderr, "%s\n", failed->why.c_str());
