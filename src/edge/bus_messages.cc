@@ -95,6 +95,24 @@ Traffic traffic_from(const Json& json) {
     return traffic;
 }
 
+Json to_json(const SaTroubles& troubles) {
+    Json rows = Json::array();
+    for (const SaTrouble& row : troubles.rows) {
+        rows.push_back({row.inbound_spi.value(), row.why});
+    }
+    return {{"type", "trouble"}, {"edge", troubles.edge}, {"rows", rows}};
+}
+
+SaTroubles troubles_from(const Json& json) {
+    SaTroubles troubles;
+    troubles.edge = json.at("edge").get<std::string>();
+    for (const Json& row : json.at("rows")) {
+        troubles.rows.push_back(
+            {EspSpi(row.at(0).get<std::uint32_t>()), row.at(1).get<std::string>()});
+    }
+    return troubles;
+}
+
 Json to_json(const RelayedIke& relayed) {
     return {{"type", "ike"},
             {"local", to_json(relayed.local)},
@@ -129,6 +147,9 @@ std::optional<BusBody> from_json(const Json& json) {
     }
     if (type == "traffic") {
         return traffic_from(json);
+    }
+    if (type == "trouble") {
+        return troubles_from(json);
     }
     if (type == "ike") {
         return RelayedIke{endpoint_from(json.at("local")), endpoint_from(json.at("remote")),

@@ -66,6 +66,20 @@ struct Traffic {
     std::vector<TrafficRow> rows;
 };
 
+/// A Child SA that an edge could not apply.
+struct SaTrouble {
+    EspSpi inbound_spi;
+    std::string why;
+    bool operator==(const SaTrouble&) const = default;
+};
+
+/// All that the edge could not apply; about once a second while there is something, and once when
+/// there is nothing any more. Subject "trouble".
+struct SaTroubles {
+    std::string edge;
+    std::vector<SaTrouble> rows;
+};
+
 /// An IKE datagram that came in at an edge that doesn't own the SA. Subject ike_subject(owner).
 struct RelayedIke {
     Endpoint local;
@@ -82,7 +96,8 @@ struct OwnerIs {
     Epoch epoch;
 };
 
-using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke, OwnerIs>;
+using BusBody =
+    std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke, OwnerIs>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

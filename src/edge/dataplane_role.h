@@ -4,6 +4,7 @@
 // an SA.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -13,6 +14,7 @@
 #include "edge/leases.h"
 #include "edge/loop.h"
 #include "edge/nat_keepalives.h"
+#include "edge/troubles.h"
 
 namespace anyswan::edge {
 
@@ -20,10 +22,11 @@ namespace anyswan::edge {
 struct ChildRow {
     const sa::ChildSaRecord* record = nullptr;  // borrowed until the next change
     std::optional<sa::EndpointRecord> endpoint;
-    std::optional<WallTime> applied_at;  // when the driver had it in force
-    std::string trouble;                 // why this edge could not apply it
-    dataplane::Usage usage;              // sums since this edge applied it
-    bool sender = false;                 // holds the SequenceLease
+    std::optional<WallTime> applied_at;       // when the driver had it in force
+    std::string trouble;                      // why this edge could not apply it
+    std::vector<TroubleElsewhere> elsewhere;  // why others could not
+    dataplane::Usage usage;                   // sums since this edge applied it
+    bool sender = false;                      // holds the SequenceLease
 };
 
 class DataplaneRole {
@@ -64,6 +67,8 @@ public:
     [[nodiscard]] bool is_assigned(const std::string& account, const IpAddress& address) const;
     /// What the SAs carried here since the last call.
     [[nodiscard]] std::vector<TrafficRow> take_traffic() { return std::exchange(traffic_, {}); }
+    /// What this edge could not apply, for the others; nothing: the same as last time, none.
+    [[nodiscard]] std::optional<std::vector<SaTrouble>> take_troubles();
     /// Publish to applied, of the last record that another edge published; milliseconds.
     [[nodiscard]] std::int64_t lag_ms() const { return lag_ms_; }
 
@@ -80,7 +85,8 @@ private:
     void remove(dataplane::RemoveSa removal);
     void expire();
     void keep_nat_mappings();
-    /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
+    /// Puts a change into the batch that goes to the driver when this turn of the loop is over; a
+    /// big one goes in parts, with turns of the loop between.
     void change(dataplane::Change change);
     void apply_batch();
     void on_event(const dataplane::NeedSequence& event);
@@ -102,8 +108,9 @@ private:
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;
     std::vector<TrafficRow> traffic_;
-    std::vector<dataplane::Change> batch_;
-    std::vector<EspSpi> installing_;  // SAs in the batch
+    std::set<EspSpi> failed_;  // what has trouble
+    bool told_trouble_ = false;
+    std::deque<dataplane::Change> batch_;
 };
 
 }  // namespace anyswan::edge

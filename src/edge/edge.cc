@@ -194,7 +194,8 @@ void Edge::make_crls() {
 void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
-          std::string("traffic"), std::string("owner"), ike_subject(config_.id)}) {
+          std::string("traffic"), std::string("trouble"), std::string("owner"),
+          ike_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -217,6 +218,9 @@ void Edge::keep_up() {
     }
     flush();
     tell_traffic();
+    if (auto troubles = dataplane_->take_troubles()) {
+        tell("trouble", SaTroubles{config_.name, std::move(*troubles)});
+    }
     addresses_->look(loop_.now().instant);
     if (facts_->in_step()) {
         crls_->look(loop_.now());
@@ -390,6 +394,10 @@ void Edge::on_bus(const store::BusMessage& message) {
         for (const TrafficRow& row : traffic->rows) {
             upkeep_.on_traffic(loop_.now().instant, row);
         }
+    } else if (auto* troubles = std::get_if<SaTroubles>(&*body)) {
+        if (troubles->edge != config_.name) {
+            troubles_.on_report(loop_.now().instant, std::move(*troubles));
+        }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
         give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)}, relayed->hops);
@@ -475,7 +483,11 @@ Heartbeat Edge::status() const {
 }
 
 std::vector<ChildRow> Edge::child_sas() const {
-    return dataplane_ ? dataplane_->list() : std::vector<ChildRow>{};
+    std::vector<ChildRow> rows = dataplane_ ? dataplane_->list() : std::vector<ChildRow>{};
+    for (ChildRow& row : rows) {
+        row.elsewhere = troubles_.of(loop_.now().instant, row.record->inbound_spi);
+    }
+    return rows;
 }
 
 std::vector<ike::IkeSaSummary> Edge::ike_sas() const {

@@ -112,6 +112,7 @@ private:
     std::function<void(Error)> on_fatal_;
     TunnelTable tunnels_;
     FleetView fleet_;
+    Troubles troubles_;
     sa::SpiPool spi_pool_;
     SpiSource spis_;
     bool claiming_spis_ = false;

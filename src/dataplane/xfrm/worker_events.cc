@@ -181,14 +181,7 @@ void Worker::tick() {
     }
     if (now_ >= next_retry_) {
         next_retry_ = now_ + config_.retry_interval;
-        for (const EspSpi spi : std::exchange(failed_, {})) {
-            if (Sa* sa = model_.find(spi)) {
-                sa->failed.clear();
-                retried_.insert(spi);
-                touch(*sa->tunnel);
-            }
-        }
-        dirty_.merge(std::exchange(unrouted_, {}));
+        retry();
         // The kernel reports no use of a state without a replay window.
         for (const auto& [spi, book] : books_) {
             const Sa* sa = model_.find(spi);
@@ -267,7 +260,7 @@ void Worker::hold(DomainState& domain, const esp::Packet& packet) {
     DropReason reason = DropReason::no_sa;
     for (Tunnel* tunnel : *tunnels) {
         for (Sa* sa : tunnel->newest_first) {
-            if (sa->draining_until || !sa->failed.empty()) {
+            if (sa->draining_until || sa->refused) {
                 continue;
             }
             if (!esp::selectors_match(sa->record.local_ts, sa->record.remote_ts, *view)) {
