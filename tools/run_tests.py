@@ -23,6 +23,10 @@ class Group:
         self.text, self.run, self.always = text, run, always
 
 
+# A line or so for each thing that failed; printed last, where a cut log still has them.
+TROUBLES = []
+
+
 def sh(*words, **options):
     return subprocess.run([str(w) for w in words], cwd=ROOT, **options)
 
@@ -47,6 +51,7 @@ def ctest(folder, *choice, env=None):
     passed_all = re.search(r"100% tests passed, 0 tests failed out of (\d+)", done.stdout)
     if done.returncode != 0 or not (found or passed_all):
         print(done.stdout)
+        TROUBLES.extend(re.findall(r"^\s*\d+ - (\S+ \(.*\))$", done.stdout, re.M))
     if passed_all:
         return int(passed_all[1]), 0
     return (int(found[2]) - int(found[1]), int(found[1])) if found else (0, 1)
@@ -89,6 +94,11 @@ def fuzz():
         report = Path(folder) / "fuzz.json"
         done = sh("tools/fuzz", "--seconds", "30", "--json", report)
         rows = json.loads(report.read_text()) if report.exists() else []
+    for row in rows:
+        if not row["passed"]:
+            TROUBLES.append(f"fuzz_{row['target']}: {row['why']}")
+            TROUBLES.extend(f"fuzz_{row['target']}: echo {text} | base64 -d > found; build-asan/fuzz_{row['target']} found"
+                            for text in row["inputs"])
     passed = sum(row["passed"] for row in rows)
     return passed, len(rows) - passed or int(done.returncode != 0)
 
@@ -108,7 +118,8 @@ def simulation():
         done = sh(*words, stdout=subprocess.PIPE, text=True)
         counts[done.returncode == 0] += 1
         if done.returncode != 0:
-            print(f"{done.stdout}again: {' '.join(str(word) for word in words)}", flush=True)
+            print(done.stdout, flush=True)
+            TROUBLES.append(f"{' '.join(str(word) for word in words)}: {done.stdout.splitlines()[0] if done.stdout else 'no word'}")
 
     for seed, steps, _ in rows:
         run(seed, steps)
@@ -134,6 +145,8 @@ def end_to_end():
     suite = unittest.defaultTestLoader.discover(str(ROOT / "tests" / "e2e"), pattern=os.environ.get("E2E", "test_*.py"))
     result = unittest.TextTestRunner(verbosity=2, stream=sys.stdout).run(suite)
     bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    for test, text in result.failures + result.errors:
+        TROUBLES.append(f"{test}: {text.strip().splitlines()[-1]}")
     return max(result.testsRun - bad, 0), bad
 
 
@@ -145,7 +158,9 @@ def interop():
         results = json.loads(report.read_text()) if report.exists() else []
     # A row whose feature is not built yet says so; it is neither passed nor failed.
     passed = sum(result["state"] == "pass" for result in results)
-    bad = sum(result["state"] == "fail" and not result["pending"] for result in results)
+    lost = [result for result in results if result["state"] == "fail" and not result["pending"]]
+    TROUBLES.extend(f"{one['peer']} {one['case']} {one['role']}: {one['reason']}" for one in lost)
+    bad = len(lost)
     return (passed, bad) if passed else (passed, bad or 1)
 
 
@@ -155,6 +170,7 @@ def kernel(*parts):
         sh("labs/kernel/setup", "uml", "qemu", check=True)
         done = sh(sys.executable, "tests/kernel/run.py", *parts, stdout=subprocess.PIPE, text=True)
         print(done.stdout, end="")
+        TROUBLES.extend(re.findall(r"^\[  FAILED  \] ([\w./]+)$", done.stdout, re.M))
         found = re.search(r"^(\d+) passed, (\d+) failed$", done.stdout, re.M)
         return (int(found[1]), int(found[2])) if found else (0, 1)
     return run
@@ -214,6 +230,8 @@ def main():
         rows.append(f"  {name:12} {good:4} passed {bad:3} failed  {time.monotonic() - began:5.0f} s")
         passed, failed = passed + good, failed + bad
     print("\n" + "\n".join(rows))
+    if TROUBLES:
+        print("\nWhat failed\n" + "\n".join(f"  {trouble}" for trouble in TROUBLES) + "\n")
     print(f"{passed} passed, {failed} failed")
     return 1 if failed else 0
 

@@ -91,6 +91,12 @@ table {family} nat {{
         self.lab.ip("inet", "-6", "route", "replace", ANYCAST6, "via", f"fd64:{number}::2", "table", table)
         self.customers[customer]["edge"] = edge
 
+    def cut(self, customer):
+        """From now on the customer's packets to the anycast addresses get lost."""
+        table = self.customers[customer]["table"]
+        self.lab.ip("inet", "route", "replace", "blackhole", ANYCAST, "table", table)
+        self.lab.ip("inet", "-6", "route", "replace", "blackhole", ANYCAST6, "table", table)
+
     def make_edge(self, host, extra="", store=None):
         edge = Edge(self.lab, host, self.names.index(host) + 1, self.edge_address(host), [ANYCAST, ANYCAST6],
                     store or nats_store(self.nats), self.key, extra)

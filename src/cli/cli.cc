@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/completion.h"
@@ -34,6 +35,16 @@ struct Invocation {
     TraceOptions trace;
     std::function<int()> action;
 };
+
+/// Wants a word that JSON can carry.
+std::string wants_utf8(const std::string& word) {
+    try {
+        static_cast<void>(nlohmann::json(word).dump());
+        return "";
+    } catch (const nlohmann::json::exception&) {
+        return "is not UTF-8 text; type it again, or look at what made the command line";
+    }
+}
 
 CLI::App* command(CLI::App& parent, const char* name, const char* text, Invocation& call,
                   std::function<int()> action) {
@@ -90,8 +101,9 @@ void add_questions(CLI::App& app, Invocation& call) {
                              "Send peers that support it (RFC 5685) from this edge to another "
                              "gateway; without one, no longer",
                              call, [&call] { return cli::redirect(call.common, call.redirect); });
-    away->add_option("gateway", call.redirect.to, "Its address or DNS name");
-    away->add_option("--tunnel", call.redirect.tunnel, "Only the peer of this tunnel");
+    away->add_option("gateway", call.redirect.to, "Its address or DNS name")->check(wants_utf8);
+    away->add_option("--tunnel", call.redirect.tunnel, "Only the peer of this tunnel")
+        ->check(wants_utf8);
     away->add_flag("--existing", call.redirect.existing,
                    "Also those whose IKE SAs this edge runs now, not only new ones");
     CLI::App* fleet = app.add_subcommand("fleet", "Look at the fleet")->require_subcommand(1);

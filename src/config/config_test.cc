@@ -114,11 +114,10 @@ TEST(TunnelText, ThatTheParserStumblesOverIsRefused) {
     };
     EXPECT_THAT(words("[[[tunnel]]]\n"), HasSubstr("t.toml: not valid TOML"));
     EXPECT_THAT(words("# ü\n[[tunnel]]\nid = \"ü\\\"#\"\nümlaut = 1\n"),
-                HasSubstr("t.toml:4: not valid TOML: a character that is not ASCII"));
-    EXPECT_THAT(
-        words("a = \'\'\'\n\"ü\'\'\'\'\'\nb = \'\\\'\nc = \"\"\"\\\n\"ü\\\"\"\"\"\"\nd = ü"),
-        HasSubstr("t.toml:6: not valid TOML: a character"));
-    EXPECT_THAT(words("a = \"ü\nb = ü"), HasSubstr("t.toml:1: not valid TOML"));
+                HasSubstr("t.toml:4: not valid TOML"));
+    EXPECT_THAT(words("id = 0\"ü\""), HasSubstr("t.toml:1: not valid TOML"));
+    EXPECT_THAT(words("d = \"\"\"\\ü\"\"\""), HasSubstr("t.toml:1: not valid TOML"));
+    EXPECT_THAT(words("a = \"\"\"\\\n  ü\"\"\"\nb = \"ü"), HasSubstr("t.toml:3: not valid TOML"));
 }
 
 TEST_F(ConfigFiles, AFleetKeyOthersCanReadIsRefused) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/toml_reader.h"
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <fstream>
 #include <sstream>
@@ -22,46 +20,7 @@ std::string Mistakes::text() const {
     return all;
 }
 
-namespace {
-
-/// The line of the first character that isn't ASCII outside of strings and comments. TOML has none
-/// there, and toml++ 3.3 has undefined behaviour where it looks whether one is white space.
-std::optional<std::size_t> line_of_stray_character(std::string_view text) {
-    constexpr std::array<std::string_view, 4> quotes{R"(""")", "'''", "\"", "'"};
-    std::size_t line = 1;
-    std::string_view end;  // of the string or comment that we are in
-    for (std::size_t at = text.starts_with("\xef\xbb\xbf") ? 3 : 0; at < text.size(); ++at) {
-        const std::string_view rest = text.substr(at);
-        line += rest.front() == '\n' ? 1 : 0;
-        if (end.empty()) {
-            const auto* quote = std::ranges::find_if(
-                quotes, [&](std::string_view one) { return rest.starts_with(one); });
-            if (static_cast<unsigned char>(rest.front()) >= 0x80) {
-                return line;
-            }
-            end = rest.front() == '#' ? "\n" : quote != quotes.end() ? *quote : "";
-            at += std::max<std::size_t>(end.size(), 1) - 1;
-        } else if (rest.starts_with(end)) {
-            // Three quotes end a string that may have two more of them as its last characters.
-            const std::size_t run = std::min(rest.find_first_not_of(end.front()), rest.size());
-            at += end.size() == 3 ? std::min<std::size_t>(run, 5) - 1 : 0;
-            end = "";
-        } else if (end.front() == '"' && rest.starts_with('\\') && !rest.starts_with("\\\n")) {
-            ++at;
-        } else if (end.size() == 1 && rest.front() == '\n') {
-            return std::nullopt;  // a string without its end: the parser says so
-        }
-    }
-    return std::nullopt;
-}
-
-}  // namespace
-
 Result<toml::table> parse_toml(const std::string& text, const std::string& name) try {
-    if (const auto line = line_of_stray_character(text)) {
-        return fail(name + ":" + std::to_string(*line) +
-                    ": not valid TOML: a character that is not ASCII; put it into quotes");
-    }
     toml::parse_result parsed = toml::parse(text, name);
     if (!parsed) {
         const toml::parse_error& error = parsed.error();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/bus_messages.h"
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 namespace anyswan::edge {
@@ -8,6 +9,34 @@ namespace anyswan::edge {
 namespace {
 
 using Json = nlohmann::json;
+
+/// A number that isn't whole, or doesn't fit where it belongs.
+struct WrongNumber {};
+
+/// A whole number. The library's get() would cast whatever number it finds.
+template <class T>
+T number(const Json& json) {
+    using Limits = std::numeric_limits<T>;
+    if (json.is_number_unsigned()) {
+        const auto value = json.get<std::uint64_t>();
+        if (value <= static_cast<std::uint64_t>(Limits::max())) {
+            return static_cast<T>(value);
+        }
+    } else if (json.is_number_integer()) {
+        const auto value = json.get<std::int64_t>();  // below zero: CBOR has the others unsigned
+        if (Limits::is_signed && value >= static_cast<std::int64_t>(Limits::min())) {
+            return static_cast<T>(value);
+        }
+    }
+    throw WrongNumber{};
+}
+
+/// The same, for one that earlier releases don't send.
+template <class T>
+T number(const Json& json, const char* key, T otherwise) {
+    const auto found = json.find(key);
+    return found == json.end() ? otherwise : number<T>(*found);
+}
 
 Json to_json(const Endpoint& endpoint) {
     return {{"address", endpoint.address.to_string()}, {"port", endpoint.port}};
@@ -17,7 +46,7 @@ Endpoint endpoint_from(const Json& json) {
     Endpoint endpoint;
     endpoint.address =
         IpAddress::parse(json.at("address").get<std::string>()).value_or(IpAddress{});
-    endpoint.port = json.at("port").get<std::uint16_t>();
+    endpoint.port = number<std::uint16_t>(json.at("port"));
     return endpoint;
 }
 
@@ -45,17 +74,17 @@ Json to_json(const Heartbeat& beat) {
 Heartbeat heartbeat_from(const Json& json) {
     Heartbeat beat;
     beat.edge = json.at("edge").get<std::string>();
-    beat.id = EdgeId(json.at("id").get<std::uint16_t>());
-    beat.incarnation = Incarnation(json.at("incarnation").get<std::uint32_t>());
+    beat.id = EdgeId(number<std::uint16_t>(json.at("id")));
+    beat.incarnation = Incarnation(number<std::uint32_t>(json.at("incarnation")));
     beat.site = json.value("site", "");
     beat.address = IpAddress::parse(json.value("address", "")).value_or(IpAddress{});
     beat.draining = json.value("draining", false);
     beat.in_step = json.value("in_step", false);
-    beat.applied = Revision(json.value("applied", std::uint64_t{0}));
-    beat.child_sas = json.value("child_sas", std::uint64_t{0});
-    beat.ike_sas = json.value("ike_sas", std::uint64_t{0});
-    beat.lag_ms = json.value("lag_ms", std::int64_t{0});
-    beat.sent_at = WallTime{json.value("sent_at", std::int64_t{0})};
+    beat.applied = Revision(number<std::uint64_t>(json, "applied", 0));
+    beat.child_sas = number<std::uint64_t>(json, "child_sas", 0);
+    beat.ike_sas = number<std::uint64_t>(json, "ike_sas", 0);
+    beat.lag_ms = number<std::int64_t>(json, "lag_ms", 0);
+    beat.sent_at = WallTime{number<std::int64_t>(json, "sent_at", 0)};
     return beat;
 }
 
@@ -87,10 +116,10 @@ Json to_json(const Traffic& traffic) {
 Traffic traffic_from(const Json& json) {
     Traffic traffic;
     for (const Json& row : json.at("rows")) {
-        traffic.rows.push_back({EspSpi(row.at(0).get<std::uint32_t>()),
-                                row.at(1).get<std::uint64_t>(), row.at(2).get<std::uint64_t>(),
-                                row.at(3).get<std::uint64_t>(), row.at(4).get<std::uint64_t>(),
-                                row.at(5).get<int>() != 0});
+        traffic.rows.push_back({EspSpi(number<std::uint32_t>(row.at(0))),
+                                number<std::uint64_t>(row.at(1)), number<std::uint64_t>(row.at(2)),
+                                number<std::uint64_t>(row.at(3)), number<std::uint64_t>(row.at(4)),
+                                number<int>(row.at(5)) != 0});
     }
     return traffic;
 }
@@ -134,13 +163,13 @@ std::optional<BusBody> from_json(const Json& json) {
         return heartbeat_from(json);
     }
     if (type == "lease") {
-        return LeaseTaken{EspSpi(json.at("spi").get<std::uint32_t>()),
-                          EdgeId(json.at("sender").get<std::uint16_t>()),
-                          Incarnation(json.at("incarnation").get<std::uint32_t>()),
-                          Epoch(json.at("epoch").get<std::uint64_t>())};
+        return LeaseTaken{EspSpi(number<std::uint32_t>(json.at("spi"))),
+                          EdgeId(number<std::uint16_t>(json.at("sender"))),
+                          Incarnation(number<std::uint32_t>(json.at("incarnation"))),
+                          Epoch(number<std::uint64_t>(json.at("epoch")))};
     }
     if (type == "ask") {
-        return AskSpi{EspSpi(json.at("spi").get<std::uint32_t>())};
+        return AskSpi{EspSpi(number<std::uint32_t>(json.at("spi")))};
     }
     if (type == "tell") {
         return Tell{json.at("key").get<std::string>(), bytes_from(json.at("envelope"))};
@@ -153,12 +182,12 @@ std::optional<BusBody> from_json(const Json& json) {
     }
     if (type == "ike") {
         return RelayedIke{endpoint_from(json.at("local")), endpoint_from(json.at("remote")),
-                          bytes_from(json.at("bytes")), json.value("hops", 1U)};
+                          bytes_from(json.at("bytes")), number<unsigned>(json, "hops", 1)};
     }
     if (type == "owner") {
-        return OwnerIs{IkeSpi(json.at("spi").get<std::uint64_t>()),
-                       EdgeId(json.at("owner").get<std::uint16_t>()),
-                       Epoch(json.at("epoch").get<std::uint64_t>())};
+        return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),
+                       EdgeId(number<std::uint16_t>(json.at("owner"))),
+                       Epoch(number<std::uint64_t>(json.at("epoch")))};
     }
     return std::nullopt;
 }
@@ -178,6 +207,8 @@ std::optional<BusBody> decode(ByteView bytes) {
     try {
         return from_json(Json::from_cbor(bytes.begin(), bytes.end()));
     } catch (const Json::exception&) {
+        return std::nullopt;
+    } catch (const WrongNumber&) {
         return std::nullopt;
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/oracle.h"
 
+#include "base/spi.h"
 #include "core/wire/ike/message.h"
 
 namespace anyswan::sim {
@@ -14,24 +15,15 @@ namespace {
 constexpr std::size_t esp_header_size = 8;
 constexpr std::size_t iv_size = 8;
 
-std::string hex(std::uint64_t value) {
-    static constexpr char digits[] = "0123456789abcdef";
-    std::string text;
-    for (int shift = 60; shift >= 0; shift -= 4) {
-        text += digits[(value >> static_cast<unsigned>(shift)) & 15U];
-    }
-    return text;
-}
-
 std::string as_text(ByteView bytes) {
     return {bytes.begin(), bytes.end()};
 }
 
 std::string words_of(const wire::ike::Header& header) {
     return std::string(header.response ? "response " : "request ") +
-           std::to_string(header.message_id.value()) + " of IKE SA " +
-           hex(header.initiator_spi.value()) + "_i " + hex(header.responder_spi.value()) +
-           "_r by " + (header.from_initiator ? "the initiator" : "the responder");
+           std::to_string(header.message_id.value()) + " of IKE SA " + hex(header.initiator_spi) +
+           "_i " + hex(header.responder_spi) + "_r by " +
+           (header.from_initiator ? "the initiator" : "the responder");
 }
 
 }  // namespace
@@ -48,13 +40,15 @@ void Oracle::esp_sent(const Endpoint& to, EspSpi inbound, ByteView packet,
     if (packet.size() < esp_header_size + iv_size) {
         return;
     }
-    const std::string name =
-        to.address.to_string() + "/" + hex(load_u64(packet) >> 32U) + "/" + hex(inbound.value());
+    const std::string name = to.address.to_string() + "/" +
+                             hex(EspSpi(static_cast<std::uint32_t>(load_u64(packet) >> 32U))) +
+                             "/" + hex(inbound);
     const auto sequence = static_cast<std::uint32_t>(load_u64(packet));
     const std::uint64_t iv = load_u64(packet.subspan(esp_header_size));
     EspKey& key = esp_keys_[name];
     if (const auto [at, fresh] = key.ivs.try_emplace(iv, sender); !fresh) {
-        report("N1", "IV " + hex(iv) + " on " + name + " by " + at->second + " and by " + sender);
+        report("N1", "IV " + to_hex(packet.subspan(esp_header_size, iv_size)) + " on " + name +
+                         " by " + at->second + " and by " + sender);
     }
     if (const auto [at, fresh] = key.sequences.try_emplace(sequence, sender); !fresh) {
         report("N2", "sequence number " + std::to_string(sequence) + " on " + name + " by " +

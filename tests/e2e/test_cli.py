@@ -45,6 +45,16 @@ class CommandLine(FleetTest):
         self.assertGreater(len(stored), 0)
         self.assertNotIn(PSK.encode(), stored)
 
+    def test_what_makes_no_sense_is_refused_in_words(self):
+        socket = str(self.net.edges["ams"].socket).encode()
+        for words, said in (([b"redirect", b"\xff"], "not UTF-8"), ([b"redirect", b"--tunnel", b"\xff", b"gw.example"], "not UTF-8"),
+                            ([b"tunnel", b"show", b"\xff"], "tunnel"), ([b"sa", b"rekey", b"\xff"], "SPI"),
+                            ([b"sa", b"delete", b"0"], "SPI"), ([b"nonsense"], "--help")):
+            done = subprocess.run([ANYSWAN, *words, b"--api", socket], capture_output=True, timeout=20)
+            text = (done.stdout + done.stderr).decode(errors="replace")
+            self.assertGreater(done.returncode, 0, text)  # below zero: a signal ended it
+            self.assertIn(said, text)
+
     def test_trace_reads_a_live_exchange_and_a_capture(self):
         edge, swan, lab = self.net.edges["ams"], self.swans["cust1"], self.net.lab
         capture = lab.dir / "ike.pcap"

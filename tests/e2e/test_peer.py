@@ -77,7 +77,21 @@ class BranchConnector(FleetTest):
         self.assertFalse(ping_once(self.net.lab, "cust1", INNER[1], INNER[2], size=1472, extra=("-M", "do")))
         self.assertTrue(ping_once(self.net.lab, "cust1", INNER[1], INNER[2], size=1350, extra=("-M", "do")))
 
-    def test_a_silent_edge_is_noticed_and_the_tunnel_made_anew(self):
+    def test_a_silent_fleet_is_noticed_and_the_tunnel_made_anew(self):
+        sa, peer = self.start_peer(1, more='dpd = "2s"')
+        self.start_peer(2)
+        self.assert_ping("cust1", INNER[1], INNER[2])
+        self.addCleanup(self.net.route, "cust1", "ams")
+        self.net.cut("cust1")
+        # The peer asks, is not answered, and starts again; that is answered once the route is back.
+        wait_for("the peer to give its tunnel up", lambda: not peer.child_sas(), timeout_s=60)
+        self.net.route("cust1", "sin")
+        again = wait_for("a new child SA", lambda: [row for row in peer.child_sas() if row["state"] == "applied" and
+                                                    row["inbound_spi"] != sa["inbound_spi"]], timeout_s=60)
+        self.assertTrue(again)
+        self.assert_ping("cust1", INNER[1], INNER[2])
+
+    def test_a_dead_edge_is_not_noticed(self):
         sa, peer = self.start_peer(1, more='dpd = "2s"')
         self.start_peer(2)
         self.assert_ping("cust1", INNER[1], INNER[2])
@@ -85,11 +99,11 @@ class BranchConnector(FleetTest):
         self.addCleanup(self.net.route, "cust1", "ams")
         self.addCleanup(self.net.edges["ams"].start)
         self.net.route("cust1", "sin")
-        # The peer asks, is not answered (the owner is dead), and starts again: it lands on sin.
-        again = wait_for("a new child SA", lambda: [row for row in peer.child_sas() if row["state"] == "applied" and
-                                                    row["inbound_spi"] != sa["inbound_spi"]], timeout_s=60)
-        self.assertTrue(again)
+        # Another edge takes the IKE SA over and answers the peer's liveness checks.
+        wait_for("sin to go on with the IKE SA", lambda: "goes on with the IKE SA" in self.net.edges["sin"].log(), timeout_s=30)
         self.assert_ping("cust1", INNER[1], INNER[2])
+        self.assertEqual([row["inbound_spi"] for row in peer.child_sas()], [sa["inbound_spi"]])
+
 
 
 if __name__ == "__main__":

@@ -259,7 +259,8 @@ def _difference(ours, theirs, children):
     for child in ours.children:
         other = mirrored.get((child.spi_in, child.spi_out))
         if other is None:
-            return f"Child SA {child.spi_in} here has no counterpart there"
+            pairs = ", ".join(f"{child.spi_out or 'several'}/{child.spi_in}" for child in theirs.children)
+            return f"Child SA {child.spi_in}/{child.spi_out} here has no counterpart there, where {pairs} are"
         if child.words != other.words:
             return f"ESP is {'-'.join(sorted(child.words))} here, {'-'.join(sorted(other.words))} there"
         if child.encap != other.encap:

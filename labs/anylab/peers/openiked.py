@@ -46,6 +46,7 @@ class OpenIkedPeer(Peer):
         "virtual": "is configured in another way for virtual addresses, which this adapter does not write",
         "mlkem": "has no ML-KEM",
         "esn": "its Linux port offers no extended sequence numbers",
+        "esp-null": "its Linux port can't give the kernel an SA without encryption (PF_KEY: invalid argument)",
         "esp-chacha20poly1305": "its Linux port has no ChaCha20-Poly1305 for ESP",
         "esp-aes128gcm16": "its Linux port has no GCM for ESP",
         "esp-aes256gcm16": "its Linux port has no GCM for ESP",

@@ -151,23 +151,27 @@ public:
 
     void seal(ByteView iv, ByteView aad, ByteView trailer, MutableBytes text,
               MutableBytes icv) override {
-        check(icv.size() == icv_size_, "ICV size");
         check(iv.empty(), "IV size");
-        std::array<std::uint8_t, max_hmac_size> mac{};
-        hmac_.compute({aad, text, trailer}, mac);
-        std::copy_n(mac.begin(), icv_size_, icv.begin());
+        check(icv.size() == icv_size_, "ICV size");
+        std::copy_n(authenticate(aad, text, trailer).begin(), icv_size_, icv.begin());
     }
 
     bool open(ByteView iv, ByteView aad, ByteView trailer, MutableBytes text,
               ByteView icv) override {
-        check(icv.size() == icv_size_, "ICV size");
         check(iv.empty(), "IV size");
-        std::array<std::uint8_t, max_hmac_size> mac{};
-        hmac_.compute({aad, text, trailer}, mac);
+        check(icv.size() == icv_size_, "ICV size");
+        const auto mac = authenticate(aad, text, trailer);
         return constant_time_equal(ByteView(mac).first(icv_size_), icv);
     }
 
 private:
+    std::array<std::uint8_t, max_hmac_size> authenticate(ByteView aad, ByteView text,
+                                                         ByteView trailer) {
+        std::array<std::uint8_t, max_hmac_size> mac{};
+        hmac_.compute({aad, text, trailer}, mac);
+        return mac;
+    }
+
     Hmac hmac_;
     std::size_t icv_size_;
 };

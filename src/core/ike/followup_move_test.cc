@@ -2,6 +2,7 @@
 // The customer's address changes (MOBIKE, RFC 4555) while a CREATE_CHILD_SA with additional key
 // exchanges (IKE_FOLLOWUP_KE, RFC 9370 2.2.4) is under way: at each step of it, whoever began; with
 // datagrams lost, and with another edge that takes over in the middle.
+#include "core/ike/followup_wishes.h"
 #include "core/ike/helpers.h"
 #include "core/ike/limits.h"
 
@@ -16,15 +17,6 @@ constexpr const char* farther = "203.0.113.30";
 constexpr auto two_more = "x25519-ke1_ecp256-ke2_ecp384";
 /// Requests and responses of the whole series.
 constexpr int steps_all = 6;
-
-struct Wish {
-    const char* name;
-    void (World::*begin)(Side&);
-    std::size_t children;
-};
-const std::vector<Wish> wishes{{"creation", &World::create_child, 2},
-                               {"child_rekey", &World::rekey_child, 1},
-                               {"ike_rekey", &World::rekey_ike, 1}};
 
 /// One run: up to the step, at which something happens.
 struct Series {

@@ -4,6 +4,7 @@
 // takeovers and storms of them are in the tests of those.
 #include <set>
 
+#include "core/ike/followup_wishes.h"
 #include "core/ike/helpers.h"
 #include "core/ike/limits.h"
 #include "core/ike/negotiate.h"
@@ -49,15 +50,6 @@ template <class Fixture>
 struct Another : Fixture {
     void TestBody() override {}
 };
-
-struct Wish {
-    const char* name;
-    void (World::*begin)(Side&);
-    std::size_t children;
-};
-const std::vector<Wish> wishes{{"creation", &World::create_child, 2},
-                               {"child_rekey", &World::rekey_child, 1},
-                               {"ike_rekey", &World::rekey_ike, 1}};
 
 /// The tunnel is up, and the customer or the fleet is `first`.
 struct FollowUp : testing::TestWithParam<std::tuple<std::size_t, bool>> {
