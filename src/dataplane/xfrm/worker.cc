@@ -162,7 +162,11 @@ Worker::Worker(XfrmDriverConfig config, DriverSink sink, Parts parts, Mode mode)
       now_(net::read_clock().instant),
       statistics_at_start_(read_xfrm_statistics()),
       outrun_trouble_(std::move(parts.outrun_trouble)) {
-    if (parts.tap) {
+    if (mode == Mode::policies) {
+        // Linux holds nothing that comes in over lo to inbound policies (disable_policy), and
+        // without an interface of its own the inner packet counts as come over lo, too.
+        outrun_trouble_ = "that needs an xfrm interface";
+    } else if (parts.tap) {
         auto injector = net::RawIpSender::open();
         const Status past = injector ? injector->bypass_ipsec() : Status{};
         if (injector && past) {
