@@ -12,6 +12,7 @@
 #include "base/ip.h"
 #include "base/strong.h"
 #include "base/time.h"
+#include "core/esp/replay_window.h"
 
 namespace anyswan::edge {
 
@@ -96,8 +97,30 @@ struct OwnerIs {
     Epoch epoch;
 };
 
-using BusBody =
-    std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke, OwnerIs>;
+/// What was received on a Child SA.
+struct MarkRow {
+    EspSpi inbound_spi;
+    esp::FleetMark mark;
+    bool operator==(const MarkRow&) const = default;
+};
+
+/// What the sender received since its last word, every mark_interval if there is any: subject
+/// "marks". Or all that it knows of the fleet, as an answer to AskMarks: marks_subject(asker).
+struct Marks {
+    EdgeId from;
+    std::vector<MarkRow> rows;
+    bool answer_complete = false;  // the last message of an answer
+};
+[[nodiscard]] std::string marks_subject(EdgeId asker);
+
+/// "What has the fleet received?" Subject ask_marks_subject(edge that is asked).
+struct AskMarks {
+    EdgeId asker;
+};
+[[nodiscard]] std::string ask_marks_subject(EdgeId asked);
+
+using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke,
+                             OwnerIs, Marks, AskMarks>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

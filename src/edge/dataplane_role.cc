@@ -56,13 +56,29 @@ void DataplaneRole::change(dataplane::Change change) {
     batch_.push_back(std::move(change));
 }
 
+void DataplaneRole::on_in_step() {
+    if (std::exchange(held_back_, false) && !batch_.empty()) {
+        parts_.loop.post([this] { apply_batch(); });
+    }
+    change(dataplane::Settled{});
+}
+
 /// A whole snapshot takes the driver seconds; between its parts the loop does what else there is.
 void DataplaneRole::apply_batch() {
+    if (held_back_) {
+        return;
+    }
     const std::size_t count = std::min(batch_.size(), changes_at_once);
     std::vector<dataplane::Change> now_due;
     std::move(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count),
               std::back_inserter(now_due));
     batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count));
+    for (dataplane::Change& one : now_due) {
+        auto* install = std::get_if<dataplane::InstallSa>(&one);
+        if (install != nullptr && parts_.marks != nullptr) {
+            install->mark = parts_.marks->of(install->record.inbound_spi);
+        }
+    }
     parts_.driver.apply(now_due);
     const WallTime now = parts_.loop.now().wall;
     for (const dataplane::Change& change : now_due) {
@@ -253,6 +269,12 @@ void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
     log::info("dataplane", "peer of tunnel " + child->second.record.tunnel.to_string() +
                                " moved to " + event.remote.to_string());
     parts_.facts.put(sa::endpoint_key(moved.ike_spi), Epoch(1), moved, [](Written) {});
+}
+
+void DataplaneRole::on_event(const dataplane::Received& event) {
+    if (parts_.marks != nullptr) {
+        parts_.marks->on_received(event);
+    }
 }
 
 void DataplaneRole::on_event(const dataplane::Usage& event) {

@@ -13,6 +13,7 @@
 #include "edge/facts.h"
 #include "edge/leases.h"
 #include "edge/loop.h"
+#include "edge/mark_exchange.h"
 #include "edge/nat_keepalives.h"
 #include "edge/troubles.h"
 
@@ -39,7 +40,8 @@ public:
         /// Sends a bus message; lossy.
         std::function<void(const std::string& subject, const BusBody&)> tell;
         std::string edge_name;
-        Duration nat_keepalive{};  // 0: none are sent
+        Duration nat_keepalive{};       // 0: none are sent
+        MarkExchange* marks = nullptr;  // null: windows begin at zero, and nobody is told
     };
     explicit DataplaneRole(Parts parts);
 
@@ -49,11 +51,14 @@ public:
     void on_child(const sa::ChildSaRecord& record);
     void on_endpoint(const sa::EndpointRecord& record);
     /// All facts that the store had were handed over.
-    void on_in_step() { change(dataplane::Settled{}); }
+    void on_in_step();
+    /// Until on_in_step() the driver gets nothing: windows would begin without the fleet's marks.
+    void hold_back() { held_back_ = true; }
 
     // From the driver, and from the bus.
     void on_events(std::vector<dataplane::Event> events);
     void on_lease_taken(const LeaseTaken& lease);
+    void lift(dataplane::LiftReplay lift) { change(lift); }
     /// An IKE datagram went there: no NAT-keepalive is needed for a while.
     void sent_to_peer(const Endpoint& local, const Endpoint& remote);
     /// Where the peer of an IKE SA (its `origin`) is.
@@ -92,6 +97,7 @@ private:
     void on_event(const dataplane::NeedSequence& event);
     void on_event(const dataplane::UnknownSpi& event);
     void on_event(const dataplane::EndpointMoved& event);
+    void on_event(const dataplane::Received& event);
     void on_event(const dataplane::Usage& event);
     void on_event(const dataplane::SaFailed& event);
     void on_event(const dataplane::SaApplied& event);
@@ -108,6 +114,7 @@ private:
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;
     std::vector<TrafficRow> traffic_;
+    bool held_back_ = false;
     std::set<EspSpi> failed_;  // what has trouble
     bool told_trouble_ = false;
     std::deque<dataplane::Change> batch_;

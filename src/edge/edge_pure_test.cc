@@ -66,6 +66,19 @@ TEST(FleetView, AnEdgeIsAliveUntilTheTimeoutAndKnownAfterIt) {
     EXPECT_FALSE(view.members(start + 1h)[0].alive);
 }
 
+TEST(FleetView, AnEdgeThatWasSilentThoughItLivedReturns) {
+    FleetView view;
+    Heartbeat first = beat("ams", 1);
+    first.incarnation = Incarnation(5);
+    const Instant start{};
+    EXPECT_EQ(view.on_heartbeat(start, first), Returned::no) << "it is new";
+    EXPECT_EQ(view.on_heartbeat(start + 300ms, first), Returned::no);
+    EXPECT_EQ(view.on_heartbeat(start + 300ms + alive_timeout, first), Returned::yes);
+    Heartbeat next_life = first;
+    next_life.incarnation = Incarnation(6);
+    EXPECT_EQ(view.on_heartbeat(start + 1h, next_life), Returned::no);
+}
+
 TEST(FleetView, AnEdgeOnlyInTheStoreIsListedAsGone) {
     FleetView view;
     sa::EdgeRecord record;
@@ -100,6 +113,14 @@ TEST(BusMessages, EachFormSurvivesTheWay) {
     const std::vector<TrafficRow> rows{{EspSpi(1), 1ULL << 40U, 2, 3, 4, true}, {EspSpi(2)}};
     const auto traffic = decode(encode(Traffic{rows}));
     EXPECT_EQ(std::get<Traffic>(*traffic).rows, rows);
+
+    const std::vector<MarkRow> marks{{EspSpi(1), {SequenceNumber(1ULL << 40U), SequenceNumber(7)}},
+                                     {EspSpi(2), {}}};
+    const auto told = decode(encode(Marks{EdgeId(3), marks, true}));
+    EXPECT_EQ(std::get<Marks>(*told).rows, marks);
+    EXPECT_EQ(std::get<Marks>(*told).from, EdgeId(3));
+    EXPECT_TRUE(std::get<Marks>(*told).answer_complete);
+    EXPECT_EQ(std::get<AskMarks>(*decode(encode(AskMarks{EdgeId(4)}))).asker, EdgeId(4));
 
     const Endpoint v6{*IpAddress::parse("2001:db8::1"), 4500};
     const auto relayed = decode(encode(RelayedIke{v6, v6, {9, 8, 7}}));

@@ -399,6 +399,12 @@ std::optional<UseReport> Kernel::skip_to(const StateId& id, SequenceNumber sent)
     return run(requests, Kind::change).front().error == 0 ? before : std::nullopt;
 }
 
+bool Kernel::set_replay(const StateId& id, const Replay& replay) {
+    std::vector<Secret> requests;
+    requests.push_back(encode_set_replay(id, replay));
+    return run(requests, Kind::change).front().error == 0;
+}
+
 void Kernel::set_reports(const StateId& id, const ReportRule& rule) {
     std::vector<Secret> requests;
     requests.push_back(encode_set_reports(id, rule));

@@ -82,6 +82,8 @@ public:
                                                  std::uint64_t packets);
     /// Sets the last used number of an outbound state, forward; returns its use just before.
     [[nodiscard]] std::optional<UseReport> skip_to(const StateId& id, SequenceNumber sent);
+    /// Replaces a live state's numbers and window; false: refused.
+    bool set_replay(const StateId& id, const Replay& replay);
     void set_reports(const StateId& id, const ReportRule& rule);
     /// The kernel ended the state by itself.
     void forget(std::uint32_t number, const StateId& id);

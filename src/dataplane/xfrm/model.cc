@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/esp/outbound_sa.h"
+#include "dataplane/xfrm/replay_lift.h"
 
 namespace anyswan::dataplane::xfrm {
 
@@ -11,6 +12,8 @@ namespace {
 
 /// Of use reports: once a second while packets flow, at once after a pause.
 constexpr ReportRule usual_reports{0, 10};
+// Five a second: other edges lift their replay windows by them.
+constexpr ReportRule inbound_reports{0, 2};
 /// At every packet: an SA whose first packet is waited for.
 constexpr ReportRule prompt_reports{1, 10};
 /// RFC 4303 3.4.3: ESN can't do without a window; outbound states never look at theirs.
@@ -162,6 +165,11 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     made->first_remote = change.remote;
     made->udp_encapsulation = change.udp_encapsulation;
     made->behind_nat = change.behind_nat;
+    if (change.mark != esp::FleetMark{}) {
+        Replay fresh;
+        fresh.window = window_of(record);
+        made->inbound_replay = lifted(fresh, change.mark);
+    }
     made->in_algorithms = std::move(*in);
     made->out_algorithms = std::move(*out);
     made->out_selectors = std::move(*outward);
@@ -262,7 +270,7 @@ State Model::inbound_state(const Sa& sa) const {
     }
     state.limits.hard_age_s = sa.age_s;
     state.set_mark = {sa.tunnel->domain->table, UINT32_MAX};
-    state.reports = sa.waits ? prompt_reports : usual_reports;
+    state.reports = sa.waits ? prompt_reports : inbound_reports;
     state.mapping_interval_s = sa.udp_encapsulation ? 1 : 0;
     return state;
 }

@@ -27,6 +27,8 @@ struct SaBook {
     std::uint64_t rate_per_s = 0;
     std::optional<Instant> moved_at;
     SequenceNumber highest_at_move;
+    std::optional<esp::FleetMark> mark;  // that the window is to follow
+    std::uint64_t packets_at_mark = 0;   // the kernel's count when the mark was last looked at
     bool adopted = false;  // goes on with numbers of an earlier life until it is first used
     std::string trouble;   // why it isn't in force, as reported
     Duration retry_pause{};
@@ -86,6 +88,7 @@ private:
     void on(const RemoveAddress& change);
     void on(const GrantSequence& change);
     void on(const RevokeSequence& change);
+    void on(const LiftReplay& change);
     void on(const DenySpi& change);
     void on(const Settled& change);
     void extend(Sa& sa, std::uint64_t first, std::uint64_t last);
@@ -128,6 +131,7 @@ private:
     void ask(Sa& sa, std::uint64_t waiting);
     void tick();
     void poll_some();
+    void lift_some();
     void receive_ike(std::size_t socket);
     void read_tun(DomainState& domain);
     bool read_one(DomainState& domain);
@@ -157,6 +161,7 @@ private:
     std::set<std::uint32_t> leftovers_;  // of an earlier life, until settled
     std::map<std::pair<std::uint32_t, IpPrefix>, std::uint32_t> routes_;  // to if_id
     std::deque<EspSpi> poll_;
+    std::deque<EspSpi> to_lift_;  // SAs with a mark in their book
     std::vector<EspSpi> draining_;
     std::set<EspSpi> failed_;       // worth another try
     std::set<EspSpi> retried_;      // being tried again

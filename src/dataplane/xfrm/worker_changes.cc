@@ -272,6 +272,19 @@ void Worker::extend(Sa& sa, std::uint64_t first, std::uint64_t last) {
     sa.numbers = OutboundNumbers{first - 1 - before->packets, last, half, false};
 }
 
+void Worker::on(const LiftReplay& change) {
+    const auto book = books_.find(change.inbound_spi);
+    if (book == books_.end()) {
+        return;
+    }
+    if (!book->second.mark) {
+        to_lift_.push_back(change.inbound_spi);
+    }
+    const esp::FleetMark before = book->second.mark.value_or(esp::FleetMark{});
+    book->second.mark = {std::max(before.highest, change.mark.highest),
+                         std::max(before.settled, change.mark.settled)};
+}
+
 void Worker::on(const RevokeSequence& change) {
     Sa* sa = model_.find(change.inbound_spi);
     if (sa == nullptr || !sa->numbers || sa->numbers->endless) {
