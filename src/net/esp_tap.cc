@@ -93,14 +93,18 @@ public:
     void lands_here(std::size_t index) {
         list_[index].off = static_cast<std::int16_t>(list_.size() - index - 1);
     }
+    /// The whole program: nothing comes through.
+    void never() {
+        set(0, 0);
+        add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+    }
     void end() {
         set(0, whole_packet);
         add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
         for (const std::size_t index : no_) {
             lands_here(index);
         }
-        set(0, 0);
-        add(BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+        never();
     }
     [[nodiscard]] const std::vector<bpf_insn>& list() const { return list_; }
 
@@ -144,6 +148,10 @@ Program program_for(IpFamily family, std::span<const IpAddress> addresses, std::
                     int map) {
     const bool v4 = family == IpFamily::v4;
     Program program;
+    if (addresses.empty()) {
+        program.never();
+        return program;
+    }
     program.move(6, 1);
     program.load_context(offsetof(__sk_buff, pkt_type));
     program.no_unless(PACKET_HOST);

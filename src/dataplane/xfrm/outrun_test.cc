@@ -122,6 +122,17 @@ TEST_F(OutrunTest, OnlyUnknownSpisOfOursComeThrough) {
     EXPECT_EQ(outrun->held(), 3U);
 }
 
+TEST_F(OutrunTest, AddressesOfOneFamilyWillDo) {
+    near->run([&] {
+        for (const std::vector<IpAddress>& addresses :
+             {std::vector{near_v4.address}, std::vector{near_v6.address}, std::vector{IpAddress()},
+              std::vector<IpAddress>{}}) {
+            const auto tap = net::EspTap::open(addresses, 4500);
+            EXPECT_TRUE(tap.has_value()) << tap.error().message;
+        }
+    });
+}
+
 TEST_F(OutrunTest, WhatWaitedComesInOnceMoreAsItWas) {
     struct Way {
         net::DatagramSocket& from;
