@@ -174,7 +174,8 @@ class KernelFleet(FleetTest):
                     self.rekey(number, by_us=True)
                     self.rekey(number, by_us=False)
             counters = self.net.edges[edge].ask("counters")
-            print(f"     {edge}: {counters['held_unknown_spi']} packets waited for their SA", flush=True)
+            print(f"     {edge}: {counters['held_unknown_spi']} packets waited for their SA, {counters['returned_unknown_spi']} came in again",
+                  flush=True)
             self.judge(pings, 0, f"{2 * ROUNDS} rekeys of each tunnel at {edge}")
 
     def test_4_a_daemon_restarts_under_traffic(self):
