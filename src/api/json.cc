@@ -139,6 +139,12 @@ Json to_json(const edge::ChildRow& row) {
     if (!row.trouble.empty()) {
         json["trouble"] = row.trouble;
     }
+    if (!row.elsewhere.empty()) {
+        json["elsewhere"] = Json::array();
+        for (const edge::TroubleElsewhere& one : row.elsewhere) {
+            json["elsewhere"].push_back({{"edge", one.edge}, {"trouble", one.why}});
+        }
+    }
     return json;
 }
 

@@ -204,9 +204,15 @@ int sa_list(const Common& common) {
         const auto edge = json.at("edge").get<std::string>();
         print("Child SAs on " + edge + "\n" + render_table(rows));
         for (const Json& sa : json.at("child_sas")) {
+            const auto tell = [&](const std::string& who, const std::string& why) {
+                print(who + " could not apply " + sa.at("inbound_spi").get<std::string>() + ": " +
+                      why + "\n");
+            };
             if (sa.contains("trouble")) {
-                print(edge + " could not apply " + sa.at("inbound_spi").get<std::string>() + ": " +
-                      sa.at("trouble").get<std::string>() + "\n");
+                tell(edge, sa.at("trouble"));
+            }
+            for (const Json& other : sa.value("elsewhere", Json::array())) {
+                tell(other.at("edge"), other.at("trouble"));
             }
         }
         rows = {{"TUNNEL", "OUR SPI", "PEER", "IDENTITY", "INNER", "ROLE", "STATE", "SUITE"}};

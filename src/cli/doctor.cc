@@ -8,38 +8,59 @@
 
 namespace anyswan::cli {
 
+namespace {
+
+using dataplane::xfrm::Mode;
+using dataplane::xfrm::Need;
+
+constexpr const char* words[] = {"nothing", "xfrm", "xfrm and xfrm-policies"};
+
+/// What dataplane.type = "auto" takes.
+std::string type_of(const dataplane::xfrm::Verdict& verdict) {
+    return !verdict.mode                      ? "userspace"
+           : *verdict.mode == Mode::interface ? "xfrm"
+                                              : "xfrm-policies";
+}
+
+}  // namespace
+
 int doctor(const Common& common) {
     const auto findings = dataplane::xfrm::probe_kernel();
-    const auto missing = dataplane::xfrm::what_is_missing(findings);
+    const auto verdict = dataplane::xfrm::judge(findings);
     if (common.json) {
         nlohmann::json list = nlohmann::json::array();
         for (const auto& one : findings) {
             list.push_back({{"id", one.id},
                             {"what", one.what},
                             {"ok", one.good},
-                            {"needed", one.needed},
+                            {"needed", words[static_cast<std::size_t>(one.need)]},
                             {"detail", one.detail},
                             {"mend", one.mend}});
         }
-        const nlohmann::json all{{"kernel_dataplane", !missing}, {"findings", list}};
+        const nlohmann::json all{{"kernel_dataplane", verdict.mode.has_value()},
+                                 {"auto", type_of(verdict)},
+                                 {"missing", verdict.missing},
+                                 {"findings", list}};
         std::printf("%s\n", all.dump(2).c_str());
     } else {
         std::vector<std::vector<std::string>> rows{{"WHAT", "", "SEEN", "MEND"}};
         for (const auto& one : findings) {
             rows.push_back({one.what,
-                            one.good     ? "yes"
-                            : one.needed ? "MISSING"
-                                         : "no",
+                            one.good                    ? "yes"
+                            : one.need == Need::nothing ? "no"
+                                                        : "MISSING",
                             one.detail.empty() ? "-" : one.detail,
                             one.mend.empty() ? "-" : one.mend});
         }
-        std::printf("%s\n%s\n", render_table(rows).c_str(),
-                    missing ? "The kernel dataplane can't run here: dataplane.type \"auto\" takes "
-                              "userspace ESP."
-                            : "The kernel dataplane can run here: dataplane.type \"auto\" or "
-                              "\"xfrm\".");
+        std::printf("%s\nThis kernel has %s%s.\ndataplane.type = \"auto\" takes \"%s\" here%s\n",
+                    render_table(rows).c_str(), verdict.found.c_str(),
+                    verdict.missing.empty() ? "" : (" (" + verdict.missing + ")").c_str(),
+                    type_of(verdict).c_str(),
+                    verdict.mode == Mode::policies
+                        ? ": kernel ESP, tunnels found by selector and accounts by mark."
+                        : ".");
     }
-    return missing ? 1 : 0;
+    return verdict.mode ? 0 : 1;
 }
 
 }  // namespace anyswan::cli

@@ -328,6 +328,51 @@ TEST_P(DriverConformance, DropsReplaysAndForgeries) {
     EXPECT_TRUE(scene.counts("drop_integrity", 1));
 }
 
+TEST_P(DriverConformance, AnSaThatTheFleetHasUsedStartsAtItsMark) {
+    MAKE_SCENE(scene);
+    const auto record = make_record("aes128gcm16-esn");
+    const std::uint64_t high = std::uint64_t{5} << 32U;
+    InstallSa late = install(record);
+    late.mark = {SequenceNumber(high + 100), SequenceNumber(high + 90)};
+    Peer peer(record);
+    scene.apply(std::move(late));
+    scene.receive(peer.seal(high + 90, datagram(far_to_near, "replayed")));
+    scene.receive(peer.seal(high + 95, datagram(far_to_near, "a longer way")));
+    scene.receive(peer.seal(high + 101, datagram(far_to_near, "next")));
+    EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "a longer way"));
+    EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "next"));
+}
+
+TEST_P(DriverConformance, AWindowFollowsTheFleetsMarks) {
+    MAKE_SCENE(scene);
+    const auto record = make_record("aes128gcm16");
+    scene.apply(install(record));
+    Peer peer(record);
+    const auto passes = [&](std::uint64_t number, const char* text) {
+        scene.receive(peer.seal(number, datagram(far_to_near, text)));
+        return scene.next_inner() == datagram(far_to_near, text);
+    };
+    const auto lift = [&](std::uint64_t highest, std::uint64_t settled) {
+        scene.apply(
+            LiftReplay{record.inbound_spi, {SequenceNumber(highest), SequenceNumber(settled)}});
+        for (int i = 0; i < 30; ++i) {
+            scene.host().wait_a_little();
+        }
+    };
+    EXPECT_TRUE(passes(7, "here"));
+    const auto received = scene.next_event<Received>();
+    ASSERT_TRUE(received.has_value());
+    EXPECT_EQ(received->inbound_spi, record.inbound_spi);
+    EXPECT_EQ(received->highest, SequenceNumber(7));
+    lift(20, 5);
+    scene.receive(peer.seal(5, datagram(far_to_near, "settled")));
+    scene.receive(peer.seal(7, datagram(far_to_near, "seen")));
+    EXPECT_TRUE(passes(19, "a longer way"));
+    lift(20, 20);
+    scene.receive(peer.seal(18, datagram(far_to_near, "settled")));
+    EXPECT_TRUE(passes(21, "next"));
+}
+
 TEST_P(DriverConformance, HoldsBothSidesToTheSelectors) {
     MAKE_SCENE(scene);
     const auto record = make_record("aes128gcm16");

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "core/esp/replay_window.h"
 #include "core/sa/records.h"
 
 namespace anyswan::dataplane {
@@ -34,6 +35,8 @@ struct InstallSa {
     /// We are behind a NAT: a peer whose packets come from elsewhere isn't followed (RFC 7296
     /// 2.23).
     bool behind_nat = false;
+    /// What other edges have received on it: the replay window starts there (N3).
+    esp::FleetMark mark{};
 };
 /// Nothing is sent on the SA any more. With `drain` what is still under way to us is received for a
 /// few seconds (it was replaced by a rekey); without it the SA is cut off at once.
@@ -80,6 +83,11 @@ struct GrantSequence {
 struct RevokeSequence {
     EspSpi inbound_spi;
 };
+/// Other edges have received on the SA: the replay window follows (N3).
+struct LiftReplay {
+    EspSpi inbound_spi;
+    esp::FleetMark mark;
+};
 /// Answer to UnknownSpi when nobody knows it: drop what is held.
 struct DenySpi {
     EspSpi inbound_spi;
@@ -89,9 +97,9 @@ struct DenySpi {
 /// named since can go. May come more than once.
 struct Settled {};
 
-using Change =
-    std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute, RemoveRoute,
-                 AddAddress, RemoveAddress, GrantSequence, RevokeSequence, DenySpi, Settled>;
+using Change = std::variant<AddDomain, RemoveDomain, InstallSa, RemoveSa, MoveEndpoint, AddRoute,
+                            RemoveRoute, AddAddress, RemoveAddress, GrantSequence, RevokeSequence,
+                            LiftReplay, DenySpi, Settled>;
 
 /// Packets for the peer wait, or soon will: numbers are needed. `used_up_to` is the highest number
 /// used (0 none); `rate` is the recent sending rate in packets per second. Repeated every 200 ms
@@ -112,6 +120,13 @@ struct EndpointMoved {
     Endpoint local;
     Endpoint remote;
 };
+/// Packets with new highest numbers came in and were authentic. At most every mark_interval for one
+/// SA: other edges lift their windows by it.
+struct Received {
+    EspSpi inbound_spi;
+    SequenceNumber highest;
+};
+inline constexpr Duration mark_interval = 100ms;
 /// Traffic in either direction since the last report; sent about once a second for SAs that had
 /// any.
 struct Usage {
@@ -137,8 +152,8 @@ struct DomainFailed {
     std::string why;
 };
 
-using Event =
-    std::variant<NeedSequence, UnknownSpi, EndpointMoved, Usage, SaFailed, SaApplied, DomainFailed>;
+using Event = std::variant<NeedSequence, UnknownSpi, EndpointMoved, Received, Usage, SaFailed,
+                           SaApplied, DomainFailed>;
 
 /// A UDP datagram on an IKE port that is IKE (RFC 3948: non-ESP marker removed on 4500). One to be
 /// sent that has no bytes is a NAT-keepalive: the octet 0xff alone (RFC 3948 2.3).

@@ -25,7 +25,9 @@ public:
     [[nodiscard]] Bytes seal(std::uint64_t number, ByteView inner) {
         esp::Packet packet = esp::Packet::copy_of(inner);
         Bytes iv(seal_.iv_size());
-        iv.back() = static_cast<std::uint8_t>(++sealed_);
+        if (!iv.empty()) {  // ENCR_NULL has none
+            iv.back() = static_cast<std::uint8_t>(++sealed_);
+        }
         const bool v6 = inner[0] >> 4U == 6;
         seal_.seal(packet, SequenceNumber(number), iv,
                    v6 ? esp::NextHeader::ipv6 : esp::NextHeader::ipv4);

@@ -124,6 +124,24 @@ Traffic traffic_from(const Json& json) {
     return traffic;
 }
 
+Json to_json(const SaTroubles& troubles) {
+    Json rows = Json::array();
+    for (const SaTrouble& row : troubles.rows) {
+        rows.push_back({row.inbound_spi.value(), row.why});
+    }
+    return {{"type", "trouble"}, {"edge", troubles.edge}, {"rows", rows}};
+}
+
+SaTroubles troubles_from(const Json& json) {
+    SaTroubles troubles;
+    troubles.edge = json.at("edge").get<std::string>();
+    for (const Json& row : json.at("rows")) {
+        troubles.rows.push_back(
+            {EspSpi(row.at(0).get<std::uint32_t>()), row.at(1).get<std::string>()});
+    }
+    return troubles;
+}
+
 Json to_json(const RelayedIke& relayed) {
     return {{"type", "ike"},
             {"local", to_json(relayed.local)},
@@ -137,6 +155,34 @@ Json to_json(const OwnerIs& owner) {
             {"spi", owner.ours.value()},
             {"owner", owner.owner.value()},
             {"epoch", owner.epoch.value()}};
+}
+
+Json to_json(const Marks& marks) {
+    Json rows = Json::array();
+    for (const MarkRow& row : marks.rows) {
+        rows.push_back(
+            {row.inbound_spi.value(), row.mark.highest.value(), row.mark.settled.value()});
+    }
+    return {{"type", "marks"},
+            {"from", marks.from.value()},
+            {"rows", std::move(rows)},
+            {"complete", marks.answer_complete}};
+}
+
+Marks marks_from(const Json& json) {
+    Marks marks;
+    marks.from = EdgeId(json.at("from").get<std::uint16_t>());
+    for (const Json& row : json.at("rows")) {
+        marks.rows.push_back({EspSpi(row.at(0).get<std::uint32_t>()),
+                              {SequenceNumber(row.at(1).get<std::uint64_t>()),
+                               SequenceNumber(row.at(2).get<std::uint64_t>())}});
+    }
+    marks.answer_complete = json.value("complete", false);
+    return marks;
+}
+
+Json to_json(const AskMarks& ask) {
+    return {{"type", "askmarks"}, {"asker", ask.asker.value()}};
 }
 
 std::optional<BusBody> from_json(const Json& json) {
@@ -159,9 +205,18 @@ std::optional<BusBody> from_json(const Json& json) {
     if (type == "traffic") {
         return traffic_from(json);
     }
+    if (type == "trouble") {
+        return troubles_from(json);
+    }
     if (type == "ike") {
         return RelayedIke{endpoint_from(json.at("local")), endpoint_from(json.at("remote")),
                           bytes_from(json.at("bytes")), number<unsigned>(json, "hops", 1)};
+    }
+    if (type == "marks") {
+        return marks_from(json);
+    }
+    if (type == "askmarks") {
+        return AskMarks{EdgeId(json.at("asker").get<std::uint16_t>())};
     }
     if (type == "owner") {
         return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),
@@ -175,6 +230,14 @@ std::optional<BusBody> from_json(const Json& json) {
 
 std::string ike_subject(EdgeId owner) {
     return "ike." + std::to_string(owner.value());
+}
+
+std::string marks_subject(EdgeId asker) {
+    return "marks." + std::to_string(asker.value());
+}
+
+std::string ask_marks_subject(EdgeId asked) {
+    return "askmarks." + std::to_string(asked.value());
 }
 
 Bytes encode(const BusBody& body) {

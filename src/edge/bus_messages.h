@@ -12,6 +12,7 @@
 #include "base/ip.h"
 #include "base/strong.h"
 #include "base/time.h"
+#include "core/esp/replay_window.h"
 
 namespace anyswan::edge {
 
@@ -66,6 +67,20 @@ struct Traffic {
     std::vector<TrafficRow> rows;
 };
 
+/// A Child SA that an edge could not apply.
+struct SaTrouble {
+    EspSpi inbound_spi;
+    std::string why;
+    bool operator==(const SaTrouble&) const = default;
+};
+
+/// All that the edge could not apply; about once a second while there is something, and once when
+/// there is nothing any more. Subject "trouble".
+struct SaTroubles {
+    std::string edge;
+    std::vector<SaTrouble> rows;
+};
+
 /// An IKE datagram that came in at an edge that doesn't own the SA. Subject ike_subject(owner).
 struct RelayedIke {
     Endpoint local;
@@ -82,7 +97,30 @@ struct OwnerIs {
     Epoch epoch;
 };
 
-using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke, OwnerIs>;
+/// What was received on a Child SA.
+struct MarkRow {
+    EspSpi inbound_spi;
+    esp::FleetMark mark;
+    bool operator==(const MarkRow&) const = default;
+};
+
+/// What the sender received since its last word, every mark_interval if there is any: subject
+/// "marks". Or all that it knows of the fleet, as an answer to AskMarks: marks_subject(asker).
+struct Marks {
+    EdgeId from;
+    std::vector<MarkRow> rows;
+    bool answer_complete = false;  // the last message of an answer
+};
+[[nodiscard]] std::string marks_subject(EdgeId asker);
+
+/// "What has the fleet received?" Subject ask_marks_subject(edge that is asked).
+struct AskMarks {
+    EdgeId asker;
+};
+[[nodiscard]] std::string ask_marks_subject(EdgeId asked);
+
+using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke,
+                             OwnerIs, Marks, AskMarks>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

@@ -2,6 +2,7 @@
 #include "edge/dataplane_role.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/spi.h"
 #include "edge/log.h"
@@ -15,6 +16,8 @@ std::uint64_t numbers_low_mark(const sa::ChildSaRecord& record) {
     const std::uint64_t all = record.suite.esn() ? ~0ULL : 0xffffffffULL;
     return all / 10 * 8;
 }
+
+constexpr std::size_t changes_at_once = 256;
 
 }  // namespace
 
@@ -53,16 +56,41 @@ void DataplaneRole::change(dataplane::Change change) {
     batch_.push_back(std::move(change));
 }
 
+void DataplaneRole::on_in_step() {
+    if (std::exchange(held_back_, false) && !batch_.empty()) {
+        parts_.loop.post([this] { apply_batch(); });
+    }
+    change(dataplane::Settled{});
+}
+
+/// A whole snapshot takes the driver seconds; between its parts the loop does what else there is.
 void DataplaneRole::apply_batch() {
-    std::vector<dataplane::Change> batch;
-    batch.swap(batch_);
-    parts_.driver.apply(batch);
+    if (held_back_) {
+        return;
+    }
+    const std::size_t count = std::min(batch_.size(), changes_at_once);
+    std::vector<dataplane::Change> now_due;
+    std::move(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count),
+              std::back_inserter(now_due));
+    batch_.erase(batch_.begin(), batch_.begin() + static_cast<std::ptrdiff_t>(count));
+    for (dataplane::Change& one : now_due) {
+        auto* install = std::get_if<dataplane::InstallSa>(&one);
+        if (install != nullptr && parts_.marks != nullptr) {
+            install->mark = parts_.marks->of(install->record.inbound_spi);
+        }
+    }
+    parts_.driver.apply(now_due);
     const WallTime now = parts_.loop.now().wall;
-    for (const EspSpi spi : std::exchange(installing_, {})) {
-        const auto found = children_.find(spi);
+    for (const dataplane::Change& change : now_due) {
+        const auto* install = std::get_if<dataplane::InstallSa>(&change);
+        const auto found =
+            install == nullptr ? children_.end() : children_.find(install->record.inbound_spi);
         if (found != children_.end()) {
             report_applied(found->second, now);
         }
+    }
+    if (!batch_.empty()) {
+        parts_.loop.post([this] { apply_batch(); });
     }
 }
 
@@ -172,7 +200,7 @@ void DataplaneRole::install(Child& child) {
     }
     const sa::EndpointRecord& where = endpoint->second;
     child.trouble.clear();
-    installing_.push_back(child.record.inbound_spi);
+    failed_.erase(child.record.inbound_spi);
     change(dataplane::InstallSa{child.record.clone(), where.local, where.remote,
                                 where.udp_encapsulation, where.behind_nat});
 }
@@ -189,6 +217,7 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
         change(dataplane::RemoveAddress{found->second.record.tunnel.account, address});
     }
     children_.erase(found);
+    failed_.erase(removal.inbound_spi);
     parts_.leases.forget(removal.inbound_spi);
     change(removal);
 }
@@ -242,6 +271,12 @@ void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
     parts_.facts.put(sa::endpoint_key(moved.ike_spi), Epoch(1), moved, [](Written) {});
 }
 
+void DataplaneRole::on_event(const dataplane::Received& event) {
+    if (parts_.marks != nullptr) {
+        parts_.marks->on_received(event);
+    }
+}
+
 void DataplaneRole::on_event(const dataplane::Usage& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child == children_.end()) {
@@ -268,6 +303,7 @@ void DataplaneRole::on_event(const dataplane::SaFailed& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child != children_.end()) {
         child->second.trouble = event.why;
+        failed_.insert(event.inbound_spi);
         child->second.applied_at.reset();
     }
     log::error("dataplane",
@@ -278,6 +314,7 @@ void DataplaneRole::on_event(const dataplane::SaApplied& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child != children_.end() && !child->second.trouble.empty()) {
         child->second.trouble.clear();
+        failed_.erase(event.inbound_spi);
         report_applied(child->second, parts_.loop.now().wall);
     }
 }
@@ -290,6 +327,20 @@ void DataplaneRole::on_lease_taken(const LeaseTaken& lease) {
     if (parts_.leases.taken_by_other(lease)) {
         change(dataplane::RevokeSequence{lease.inbound_spi});
     }
+}
+
+std::optional<std::vector<SaTrouble>> DataplaneRole::take_troubles() {
+    if (failed_.empty() && !std::exchange(told_trouble_, false)) {
+        return std::nullopt;
+    }
+    told_trouble_ = !failed_.empty();
+    std::vector<SaTrouble> rows;
+    for (const EspSpi spi : failed_) {
+        if (rows.size() < troubles_max) {
+            rows.push_back({spi, children_.at(spi).trouble});
+        }
+    }
+    return rows;
 }
 
 const sa::ChildSaRecord* DataplaneRole::find(EspSpi spi) const {

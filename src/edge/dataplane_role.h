@@ -4,6 +4,7 @@
 // an SA.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <set>
 
@@ -12,7 +13,9 @@
 #include "edge/facts.h"
 #include "edge/leases.h"
 #include "edge/loop.h"
+#include "edge/mark_exchange.h"
 #include "edge/nat_keepalives.h"
+#include "edge/troubles.h"
 
 namespace anyswan::edge {
 
@@ -20,10 +23,11 @@ namespace anyswan::edge {
 struct ChildRow {
     const sa::ChildSaRecord* record = nullptr;  // borrowed until the next change
     std::optional<sa::EndpointRecord> endpoint;
-    std::optional<WallTime> applied_at;  // when the driver had it in force
-    std::string trouble;                 // why this edge could not apply it
-    dataplane::Usage usage;              // sums since this edge applied it
-    bool sender = false;                 // holds the SequenceLease
+    std::optional<WallTime> applied_at;       // when the driver had it in force
+    std::string trouble;                      // why this edge could not apply it
+    std::vector<TroubleElsewhere> elsewhere;  // why others could not
+    dataplane::Usage usage;                   // sums since this edge applied it
+    bool sender = false;                      // holds the SequenceLease
 };
 
 class DataplaneRole {
@@ -36,7 +40,8 @@ public:
         /// Sends a bus message; lossy.
         std::function<void(const std::string& subject, const BusBody&)> tell;
         std::string edge_name;
-        Duration nat_keepalive{};  // 0: none are sent
+        Duration nat_keepalive{};       // 0: none are sent
+        MarkExchange* marks = nullptr;  // null: windows begin at zero, and nobody is told
     };
     explicit DataplaneRole(Parts parts);
 
@@ -46,11 +51,14 @@ public:
     void on_child(const sa::ChildSaRecord& record);
     void on_endpoint(const sa::EndpointRecord& record);
     /// All facts that the store had were handed over.
-    void on_in_step() { change(dataplane::Settled{}); }
+    void on_in_step();
+    /// Until on_in_step() the driver gets nothing: windows would begin without the fleet's marks.
+    void hold_back() { held_back_ = true; }
 
     // From the driver, and from the bus.
     void on_events(std::vector<dataplane::Event> events);
     void on_lease_taken(const LeaseTaken& lease);
+    void lift(dataplane::LiftReplay lift) { change(lift); }
     /// An IKE datagram went there: no NAT-keepalive is needed for a while.
     void sent_to_peer(const Endpoint& local, const Endpoint& remote);
     /// Where the peer of an IKE SA (its `origin`) is.
@@ -64,6 +72,8 @@ public:
     [[nodiscard]] bool is_assigned(const std::string& account, const IpAddress& address) const;
     /// What the SAs carried here since the last call.
     [[nodiscard]] std::vector<TrafficRow> take_traffic() { return std::exchange(traffic_, {}); }
+    /// What this edge could not apply, for the others; nothing: the same as last time, none.
+    [[nodiscard]] std::optional<std::vector<SaTrouble>> take_troubles();
     /// Publish to applied, of the last record that another edge published; milliseconds.
     [[nodiscard]] std::int64_t lag_ms() const { return lag_ms_; }
 
@@ -80,12 +90,14 @@ private:
     void remove(dataplane::RemoveSa removal);
     void expire();
     void keep_nat_mappings();
-    /// Puts a change into the batch that goes to the driver when this turn of the loop is over.
+    /// Puts a change into the batch that goes to the driver when this turn of the loop is over; a
+    /// big one goes in parts, with turns of the loop between.
     void change(dataplane::Change change);
     void apply_batch();
     void on_event(const dataplane::NeedSequence& event);
     void on_event(const dataplane::UnknownSpi& event);
     void on_event(const dataplane::EndpointMoved& event);
+    void on_event(const dataplane::Received& event);
     void on_event(const dataplane::Usage& event);
     void on_event(const dataplane::SaFailed& event);
     void on_event(const dataplane::SaApplied& event);
@@ -102,8 +114,10 @@ private:
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;
     std::vector<TrafficRow> traffic_;
-    std::vector<dataplane::Change> batch_;
-    std::vector<EspSpi> installing_;  // SAs in the batch
+    bool held_back_ = false;
+    std::set<EspSpi> failed_;  // what has trouble
+    bool told_trouble_ = false;
+    std::deque<dataplane::Change> batch_;
 };
 
 }  // namespace anyswan::edge

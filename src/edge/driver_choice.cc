@@ -28,12 +28,17 @@ DataplaneType decide(const config::DataplaneOptions& options) {
     if (options.type != DataplaneType::automatic) {
         return options.type;
     }
-    const auto missing = dataplane::xfrm::what_is_missing(dataplane::xfrm::probe_kernel());
+    const auto verdict = dataplane::xfrm::judge(dataplane::xfrm::probe_kernel());
+    const DataplaneType type = driver_for(verdict.mode);
+    const std::string lacks =
+        verdict.missing.empty() ? ""
+                                : " (" + verdict.missing + "; anyswan doctor says how to mend it)";
     log::info("dataplane",
-              missing ? "this kernel can't serve (" + *missing +
-                            "): userspace ESP; anyswan doctor says how to mend it"
-                      : "this kernel has ESP, xfrm interface and routes into tunnels: kernel ESP");
-    return missing ? DataplaneType::userspace : DataplaneType::xfrm;
+              "type auto: this kernel has " + verdict.found + lacks + ", so " +
+                  (type == DataplaneType::xfrm            ? "kernel ESP behind the interface"
+                   : type == DataplaneType::xfrm_policies ? "kernel ESP by policies and marks"
+                                                          : "userspace ESP"));
+    return type;
 }
 
 template <class T>
@@ -45,6 +50,14 @@ Result<std::unique_ptr<dataplane::Driver>> as_driver(Result<std::unique_ptr<T>> 
 }
 
 }  // namespace
+
+DataplaneType driver_for(std::optional<dataplane::xfrm::Mode> mode) {
+    if (!mode) {
+        return DataplaneType::userspace;
+    }
+    return *mode == dataplane::xfrm::Mode::interface ? DataplaneType::xfrm
+                                                     : DataplaneType::xfrm_policies;
+}
 
 Result<std::unique_ptr<dataplane::Driver>> make_driver(const DriverWishes& wishes, Random& random,
                                                        dataplane::DriverSink sink) {

@@ -5,9 +5,13 @@
 
 #include <memory>
 
+#include "dataplane/xfrm/probe.h"
 #include "edge/host.h"
 
 namespace anyswan::edge {
+
+/// What "auto" takes where the kernel can serve so.
+[[nodiscard]] config::DataplaneType driver_for(std::optional<dataplane::xfrm::Mode> mode);
 
 /// Logs what was found and chosen. `random` outlives the driver.
 [[nodiscard]] Result<std::unique_ptr<dataplane::Driver>> make_driver(const DriverWishes& wishes,

@@ -130,9 +130,15 @@ void Edge::make_roles() {
     };
     leases_ = std::make_unique<Leases>(Leases::Parts{*store_, config_.fleet_keys, random_, tell_all,
                                                      config_.id, bootstrap_->incarnation()});
-    dataplane_ = std::make_unique<DataplaneRole>(
-        DataplaneRole::Parts{loop_, *facts_, *driver_, *leases_, tell_all, config_.name,
-                             std::chrono::seconds(config_.dataplane.nat_keepalive_s)});
+    const bool alone = connector_ || std::holds_alternative<config::SqliteStore>(config_.store);
+    marks_ = std::make_unique<MarkExchange>(MarkExchange::Parts{
+        loop_, fleet_, tell_all, config_.id,
+        [this](dataplane::LiftReplay lift) { dataplane_->lift(lift); },
+        [this](EspSpi spi) { return dataplane_->find(spi) != nullptr; }, alone});
+    dataplane_ = std::make_unique<DataplaneRole>(DataplaneRole::Parts{
+        loop_, *facts_, *driver_, *leases_, tell_all, config_.name,
+        std::chrono::seconds(config_.dataplane.nat_keepalive_s), marks_.get()});
+    dataplane_->hold_back();
     const auto send = [this](std::vector<ike::Datagram> datagrams) {
         std::vector<dataplane::IkeDatagram> out;
         for (ike::Datagram& datagram : datagrams) {
@@ -196,7 +202,9 @@ void Edge::make_crls() {
 void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
-          std::string("traffic"), std::string("owner"), ike_subject(config_.id)}) {
+          std::string("traffic"), std::string("trouble"), std::string("owner"),
+          std::string("marks"), ike_subject(config_.id), marks_subject(config_.id),
+          ask_marks_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -221,11 +229,14 @@ void Edge::keep_up() {
         facts_->rescue(static_cast<std::size_t>(
             std::ranges::count_if(members, [](const FleetMember& one) { return one.alive; })));
     }
-    if (facts_->in_step()) {
+    if (serving()) {
         ownership_->keep_up();
     }
     flush();
     tell_traffic();
+    if (auto troubles = dataplane_->take_troubles()) {
+        tell("trouble", SaTroubles{config_.name, std::move(*troubles)});
+    }
     addresses_->look(loop_.now().instant);
     if (facts_->in_step()) {
         crls_->look(loop_.now());
@@ -300,11 +311,15 @@ void Edge::on_record(const sa::Record& record) {
 }
 
 void Edge::on_in_step() {
-    dataplane_->on_in_step();
     log::info("start", "in step with the fleet at revision " +
                            std::to_string(facts_->applied().value()) + ": " +
                            std::to_string(tunnels_.all().size()) + " tunnels, " +
                            std::to_string(dataplane_->list().size()) + " child SAs");
+    marks_->meet([this] { begin_serving(); });
+}
+
+void Edge::begin_serving() {
+    dataplane_->on_in_step();
     ownership_->keep_up();  // only now are the Child SAs known that the claims name
     sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
                           config_.address, false,      facts_->applied()};
@@ -351,6 +366,7 @@ void Edge::on_link(store::LinkState state, const std::string& why) {
         if (facts_) {
             flush();
             ownership_->on_connected();
+            marks_->on_connected();
         }
     } else if (state == store::LinkState::disconnected) {
         log::warn("store", "connection lost (" + why +
@@ -366,7 +382,7 @@ void Edge::on_ike(std::vector<dataplane::IkeDatagram> datagrams) {
 
 // Before the tunnels are known every identity would be refused.
 void Edge::give_ike(ike::DatagramReceived datagram, unsigned hops) {
-    if (!facts_->in_step()) {
+    if (!serving()) {
         ++counters_["ike_drop_not_in_step"];
         return;
     }
@@ -385,7 +401,8 @@ void Edge::on_bus(const store::BusMessage& message) {
         return;
     }
     if (auto* beat = std::get_if<Heartbeat>(&*body)) {
-        fleet_.on_heartbeat(loop_.now().instant, std::move(*beat));
+        const Heartbeat heard = *beat;
+        marks_->on_heartbeat(heard, fleet_.on_heartbeat(loop_.now().instant, std::move(*beat)));
     } else if (const auto* lease = std::get_if<LeaseTaken>(&*body)) {
         dataplane_->on_lease_taken(*lease);
     } else if (const auto* ask = std::get_if<AskSpi>(&*body)) {
@@ -399,11 +416,19 @@ void Edge::on_bus(const store::BusMessage& message) {
         for (const TrafficRow& row : traffic->rows) {
             upkeep_.on_traffic(loop_.now().instant, row);
         }
+    } else if (auto* troubles = std::get_if<SaTroubles>(&*body)) {
+        if (troubles->edge != config_.name) {
+            troubles_.on_report(loop_.now().instant, std::move(*troubles));
+        }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
         give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)}, relayed->hops);
     } else if (const auto* owner = std::get_if<OwnerIs>(&*body)) {
         ownership_->on_owner(*owner);
+    } else if (const auto* marks = std::get_if<Marks>(&*body)) {
+        marks_->on_marks(*marks);
+    } else if (const auto* question = std::get_if<AskMarks>(&*body)) {
+        marks_->on_ask(*question);
     }
 }
 
@@ -474,7 +499,7 @@ Heartbeat Edge::status() const {
     beat.incarnation = bootstrap_ ? bootstrap_->incarnation() : Incarnation{};
     beat.site = config_.site;
     beat.address = config_.address;
-    beat.in_step = facts_ && facts_->in_step();
+    beat.in_step = serving();
     beat.applied = facts_ ? facts_->applied() : Revision{};
     beat.child_sas = dataplane_ ? dataplane_->installed() : 0;
     beat.ike_sas = ike_ ? ike_->list().size() : 0;
@@ -484,7 +509,11 @@ Heartbeat Edge::status() const {
 }
 
 std::vector<ChildRow> Edge::child_sas() const {
-    return dataplane_ ? dataplane_->list() : std::vector<ChildRow>{};
+    std::vector<ChildRow> rows = dataplane_ ? dataplane_->list() : std::vector<ChildRow>{};
+    for (ChildRow& row : rows) {
+        row.elsewhere = troubles_.of(loop_.now().instant, row.record->inbound_spi);
+    }
+    return rows;
 }
 
 std::vector<ike::IkeSaSummary> Edge::ike_sas() const {
@@ -503,6 +532,7 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(facts_->counters().begin(), facts_->counters().end());
         all.insert(ownership_->counters().begin(), ownership_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
+        all.insert(marks_->counters().begin(), marks_->counters().end());
         all.insert(addresses_->counters().begin(), addresses_->counters().end());
         all.insert(crls_->counters().begin(), crls_->counters().end());
     }

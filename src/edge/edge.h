@@ -2,7 +2,7 @@
 // One edge: the wiring of store, roles, driver and bus. No protocol is decided here.
 //
 // Start: open the store -> claim number, incarnation and SPIs -> driver -> watch the facts -> in
-// step -> announce the anycast addresses.
+// step -> the fleet's replay marks -> announce the anycast addresses.
 #pragma once
 
 #include "config/config.h"
@@ -16,6 +16,7 @@
 #include "edge/ike_role.h"
 #include "edge/keeper.h"
 #include "edge/leases.h"
+#include "edge/mark_exchange.h"
 #include "edge/ownership.h"
 #include "edge/roamer.h"
 #include "edge/sa_orders.h"
@@ -65,7 +66,10 @@ public:
     [[nodiscard]] std::string store_text() const;
     [[nodiscard]] bool store_connected() const;
     [[nodiscard]] std::string driver_text() const;
-    [[nodiscard]] bool serving() const { return ike_ != nullptr && facts_->in_step(); }
+    /// Has all that the fleet knows: records, and what was received.
+    [[nodiscard]] bool serving() const {
+        return ike_ != nullptr && facts_->in_step() && marks_->met();
+    }
     /// The store has answered since the start; before that, there is nowhere to write to.
     [[nodiscard]] bool can_write() const { return facts_ != nullptr; }
     /// Writes a tunnel's configuration for the whole fleet. Only if can_write().
@@ -97,6 +101,7 @@ private:
     void make_crls();
     void on_record(const sa::Record& record);
     void on_in_step();
+    void begin_serving();
     void on_ike(std::vector<dataplane::IkeDatagram> datagrams);
     void give_ike(ike::DatagramReceived datagram, unsigned hops);
     void on_bus(const store::BusMessage& message);
@@ -112,6 +117,7 @@ private:
     std::function<void(Error)> on_fatal_;
     TunnelTable tunnels_;
     FleetView fleet_;
+    Troubles troubles_;
     sa::SpiPool spi_pool_;
     SpiSource spis_;
     bool claiming_spis_ = false;
@@ -132,6 +138,7 @@ private:
     std::unique_ptr<Crls> crls_;
     std::unique_ptr<net::HttpFetcher> fetcher_;  // made when first needed
     std::unique_ptr<dataplane::Driver> driver_;
+    std::unique_ptr<MarkExchange> marks_;
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;
     std::unique_ptr<Ownership> ownership_;

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The edge's small pure parts: steering, the fleet's view of itself, bus messages.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "core/wire/ike/message.h"
 #include "edge/bus_messages.h"
+#include "edge/driver_choice.h"
 #include "edge/fleet_view.h"
 #include "edge/steering.h"
+#include "edge/troubles.h"
 
 namespace anyswan::edge {
 namespace {
+
+using ::testing::ElementsAre;
 
 Bytes datagram(IkeSpi initiator, IkeSpi responder, bool from_initiator) {
     wire::ike::Message message;
@@ -61,6 +66,19 @@ TEST(FleetView, AnEdgeIsAliveUntilTheTimeoutAndKnownAfterIt) {
     EXPECT_FALSE(view.members(start + 1h)[0].alive);
 }
 
+TEST(FleetView, AnEdgeThatWasSilentThoughItLivedReturns) {
+    FleetView view;
+    Heartbeat first = beat("ams", 1);
+    first.incarnation = Incarnation(5);
+    const Instant start{};
+    EXPECT_EQ(view.on_heartbeat(start, first), Returned::no) << "it is new";
+    EXPECT_EQ(view.on_heartbeat(start + 300ms, first), Returned::no);
+    EXPECT_EQ(view.on_heartbeat(start + 300ms + alive_timeout, first), Returned::yes);
+    Heartbeat next_life = first;
+    next_life.incarnation = Incarnation(6);
+    EXPECT_EQ(view.on_heartbeat(start + 1h, next_life), Returned::no);
+}
+
 TEST(FleetView, AnEdgeOnlyInTheStoreIsListedAsGone) {
     FleetView view;
     sa::EdgeRecord record;
@@ -96,6 +114,14 @@ TEST(BusMessages, EachFormSurvivesTheWay) {
     const auto traffic = decode(encode(Traffic{rows}));
     EXPECT_EQ(std::get<Traffic>(*traffic).rows, rows);
 
+    const std::vector<MarkRow> marks{{EspSpi(1), {SequenceNumber(1ULL << 40U), SequenceNumber(7)}},
+                                     {EspSpi(2), {}}};
+    const auto told = decode(encode(Marks{EdgeId(3), marks, true}));
+    EXPECT_EQ(std::get<Marks>(*told).rows, marks);
+    EXPECT_EQ(std::get<Marks>(*told).from, EdgeId(3));
+    EXPECT_TRUE(std::get<Marks>(*told).answer_complete);
+    EXPECT_EQ(std::get<AskMarks>(*decode(encode(AskMarks{EdgeId(4)}))).asker, EdgeId(4));
+
     const Endpoint v6{*IpAddress::parse("2001:db8::1"), 4500};
     const auto relayed = decode(encode(RelayedIke{v6, v6, {9, 8, 7}}));
     EXPECT_EQ(std::get<RelayedIke>(*relayed).remote, v6);
@@ -109,6 +135,35 @@ TEST(BusMessages, WhatIsNotUnderstoodIsNothing) {
     for (std::size_t size = 0; size < cut.size(); ++size) {
         EXPECT_FALSE(decode(ByteView(cut).first(size)).has_value()) << size;
     }
+}
+
+TEST(Troubles, AreAnEdgesLastWordUntilItIsSilent) {
+    Troubles troubles;
+    const Instant start{};
+    troubles.on_report(start, {"sin", {{EspSpi(1), "no such cipher"}, {EspSpi(2), "full"}}});
+    troubles.on_report(start, {"ams", {{EspSpi(1), "no memory"}}});
+    EXPECT_THAT(troubles.of(start, EspSpi(1)),
+                ElementsAre(TroubleElsewhere{"ams", "no memory"},
+                            TroubleElsewhere{"sin", "no such cipher"}));
+    troubles.on_report(start + 1s, {"sin", {{EspSpi(1), "no such cipher"}}});
+    EXPECT_TRUE(troubles.of(start + 1s, EspSpi(2)).empty()) << "it could, later";
+    troubles.on_report(start + 2s, {"sin", {}});
+    EXPECT_EQ(troubles.of(start + 2s, EspSpi(1)).size(), 1U);
+    EXPECT_TRUE(troubles.of(start + trouble_timeout, EspSpi(1)).empty()) << "ams is silent";
+}
+
+TEST(Troubles, TravelOverTheBus) {
+    const auto told =
+        std::get<SaTroubles>(*decode(encode(SaTroubles{"sin", {{EspSpi(9), "why"}}})));
+    EXPECT_EQ(told.edge, "sin");
+    EXPECT_THAT(told.rows, ElementsAre(SaTrouble{EspSpi(9), "why"}));
+}
+
+TEST(DriverChoice, AutoTakesTheBestThatTheKernelCanDo) {
+    using dataplane::xfrm::Mode;
+    EXPECT_EQ(driver_for(Mode::interface), config::DataplaneType::xfrm);
+    EXPECT_EQ(driver_for(Mode::policies), config::DataplaneType::xfrm_policies);
+    EXPECT_EQ(driver_for(std::nullopt), config::DataplaneType::userspace);
 }
 
 }  // namespace

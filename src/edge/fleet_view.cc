@@ -5,12 +5,6 @@
 
 namespace anyswan::edge {
 
-void FleetView::on_heartbeat(Instant now, Heartbeat beat) {
-    FleetMember& member = members_[beat.edge];
-    member.last = std::move(beat);
-    member.seen = now;
-}
-
 void FleetView::on_record(const sa::EdgeRecord& record) {
     FleetMember& member = members_[record.name];
     if (!member.seen) {
@@ -29,6 +23,15 @@ bool is_alive(const FleetMember& member, Instant now) {
 }
 
 }  // namespace
+
+Returned FleetView::on_heartbeat(Instant now, Heartbeat beat) {
+    FleetMember& member = members_[beat.edge];
+    const bool returned =
+        member.seen && !is_alive(member, now) && member.last.incarnation == beat.incarnation;
+    member.last = std::move(beat);
+    member.seen = now;
+    return returned ? Returned::yes : Returned::no;
+}
 
 bool FleetView::alive(Instant now, EdgeId id) const {
     return std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {

@@ -21,9 +21,12 @@ struct FleetMember {
     bool alive = false;
 };
 
+/// Whether an edge was silent for long, though it lived: what it told meanwhile was lost.
+enum class Returned : std::uint8_t { no, yes };
+
 class FleetView {
 public:
-    void on_heartbeat(Instant now, Heartbeat beat);
+    Returned on_heartbeat(Instant now, Heartbeat beat);
     /// An edge known from the store: listed, though it may be silent.
     void on_record(const sa::EdgeRecord& record);
     [[nodiscard]] bool alive(Instant now, EdgeId id) const;

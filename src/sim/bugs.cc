@@ -11,6 +11,7 @@ const std::vector<BugInfo>& all_bugs() {
          &Bugs::leases_for_all},
         {"windows-forgotten", "N3", "dataplanes forget their replay windows now and then",
          &Bugs::windows_forgotten},
+        {"marks-forgotten", "N3", "the bus carries no replay marks", &Bugs::marks_forgotten},
         {"claims-for-all", "N4", "the store lets everybody win an IKE SA's claim",
          &Bugs::claims_for_all},
         {"tombstones-forgotten", "N6", "the store forgets tombstones", &Bugs::tombstones_forgotten},

@@ -16,6 +16,8 @@ struct Bugs {
     bool leases_for_all = false;
     /// N3: dataplanes forget their replay windows now and then.
     bool windows_forgotten = false;
+    /// N3: the bus carries no replay marks.
+    bool marks_forgotten = false;
     /// N4: the store lets everybody win an IKE SA's claim.
     bool claims_for_all = false;
     /// N6: the store forgets tombstones.

@@ -104,9 +104,13 @@ void World::cut_from_store() {
     }
     note(machines_[edge].name + " is cut off from the store");
     hub_->cut(*node->store());
+    node->set_cut_off(true);
+    oracle_.marks_lost(clockwork_.now());
     clockwork_.after(up_to(cut_max), node->life(), [this, node] {
         note(node->name() + " reaches the store again");
         hub_->heal(*node->store());
+        node->set_cut_off(false);
+        oracle_.marks_lost(clockwork_.now());
     });
 }
 
@@ -119,7 +123,11 @@ void World::silence_bus() {
     }
     note("the bus carries nothing from and to " + machines_[edge].name);
     node->set_bus_silent(true);
-    clockwork_.after(up_to(cut_max), node->life(), [node] { node->set_bus_silent(false); });
+    oracle_.marks_lost(clockwork_.now());
+    clockwork_.after(up_to(cut_max), node->life(), [this, node] {
+        node->set_bus_silent(false);
+        oracle_.marks_lost(clockwork_.now());
+    });
 }
 
 void World::cut_path() {
@@ -181,8 +189,10 @@ void World::heal() {
         } else if (is_edge(number) && node->store() != nullptr) {
             hub_->heal(*node->store());
             node->set_bus_silent(false);
+            node->set_cut_off(false);
         }
     }
+    oracle_.marks_lost(clockwork_.now());
 }
 
 }  // namespace anyswan::sim

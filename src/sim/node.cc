@@ -249,7 +249,7 @@ void Node::drain() {
         const auto view = wire::ip::parse_ip(packet);
         if (view && view->protocol == wire::ip::IpProtocol::udp &&
             packet.size() >= udp_payload_offset + sizeof(std::uint64_t)) {
-            around_.oracle.inner_received(plan_.name, plan_.life,
+            around_.oracle.inner_received(loop_.now().instant, plan_.name, plan_.life,
                                           load_u64(packet.subspan(udp_payload_offset)));
         }
     }

@@ -72,6 +72,9 @@ public:
     [[nodiscard]] store::LocalStore* store() { return store_; }
     /// Whether the bus carries nothing from and to this node; the rest of the store works.
     void set_bus_silent(bool silent) { bus_silent_ = silent; }
+    /// Notes that the hub has cut it off, or not any more.
+    void set_cut_off(bool cut_off) { cut_off_ = cut_off; }
+    [[nodiscard]] bool hears_bus() const { return !bus_silent_ && !cut_off_; }
     [[nodiscard]] bool announced() const { return announced_; }
     [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
 
@@ -112,6 +115,7 @@ private:
     std::map<EspSpi, std::vector<Sender>> senders_;
     bool announced_ = false;
     bool bus_silent_ = false;
+    bool cut_off_ = false;
     std::optional<std::string> fatal_;
     std::unique_ptr<edge::Edge> edge_;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/oracle.h"
 
+#include <algorithm>
+
 #include "base/spi.h"
 #include "core/wire/ike/message.h"
 
@@ -91,16 +93,35 @@ void Oracle::ike_sent(ByteView datagram, const std::string& sender) {
     }
 }
 
-void Oracle::inner_received(const std::string& receiver, std::uint64_t life, std::uint64_t number) {
+void Oracle::inner_received(Instant now, const std::string& receiver, std::uint64_t life,
+                            std::uint64_t number) {
     ++counts_.inner;
     const std::string here = receiver + "." + std::to_string(life) + "/" + std::to_string(number);
     if (!received_.insert(here).second) {
         report("N3", "inner packet " + std::to_string(number) + " came out twice at " + receiver);
     }
-    const auto [first, fresh] = first_receiver_.try_emplace(number, receiver);
-    if (!fresh && first->second != receiver) {
-        ++counts_.replayed_elsewhere;
+    const auto [first, fresh] = first_receiver_.try_emplace(number, Receiver{receiver, life, now});
+    if (fresh || (first->second.name == receiver && first->second.life == life)) {
+        return;
     }
+    ++counts_.replayed_elsewhere;
+    if (!may_succeed(first->second, now)) {
+        const auto ms =
+            std::chrono::duration_cast<std::chrono::milliseconds>(now - first->second.at).count();
+        report("N3", "inner packet " + std::to_string(number) + " came out at " + receiver + " " +
+                         std::to_string(ms) + " ms after " + first->second.name);
+    }
+}
+
+bool Oracle::may_succeed(const Receiver& first, Instant now) const {
+    if (now - first.at < replay_exposure || first.at <= marks_kept_since_) {
+        return true;
+    }
+    // It may have crashed before it told.
+    const auto [begin, end] = crashes_.equal_range(first.name);
+    return std::any_of(begin, end, [&](const auto& crash) {
+        return crash.second >= first.at && crash.second - first.at < replay_exposure;
+    });
 }
 
 }  // namespace anyswan::sim

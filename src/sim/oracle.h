@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/ip.h"
 #include "base/strong.h"
+#include "base/time.h"
 
 namespace anyswan::sim {
 
@@ -19,6 +20,10 @@ struct Violation {
     std::string invariant;  // "N1" ...
     std::string what;
 };
+
+/// N3: a replay may succeed at another edge for so long after the packet was received: until its
+/// mark was told, has come there and has settled.
+inline constexpr Duration replay_exposure = 1s;
 
 class Oracle {
 public:
@@ -30,7 +35,12 @@ public:
     /// An IKE message leaves its sender.
     void ike_sent(ByteView datagram, const std::string& sender);
     /// An inner packet with this number came out at `receiver`, in its life number `life`.
-    void inner_received(const std::string& receiver, std::uint64_t life, std::uint64_t number);
+    void inner_received(Instant now, const std::string& receiver, std::uint64_t life,
+                        std::uint64_t number);
+    /// The bus does not reach every edge, or no edge has the marks: what was received up to now may
+    /// be replayed at other edges for good.
+    void marks_lost(Instant now) { marks_kept_since_ = now; }
+    void crashed(Instant now, const std::string& name) { crashes_.emplace(name, now); }
 
     /// The first one; nothing while all is well.
     [[nodiscard]] const std::optional<Violation>& violation() const { return violation_; }
@@ -52,7 +62,15 @@ private:
     std::unordered_map<std::string, std::size_t> ike_contents_;  // message -> hash of the bytes
     std::unordered_map<std::string, std::size_t> ike_ivs_;
     std::unordered_set<std::string> received_;
-    std::unordered_map<std::uint64_t, std::string> first_receiver_;
+    struct Receiver {
+        std::string name;
+        std::uint64_t life = 0;
+        Instant at;
+    };
+    [[nodiscard]] bool may_succeed(const Receiver& first, Instant now) const;
+    std::unordered_map<std::uint64_t, Receiver> first_receiver_;
+    Instant marks_kept_since_;
+    std::unordered_multimap<std::string, Instant> crashes_;
     std::optional<Violation> violation_;
     Counts counts_;
 };

@@ -15,6 +15,10 @@ constexpr std::uint32_t edge_net = 0xcb007100;        // 203.0.113.0
 constexpr std::uint32_t peer_net = 0xc6336400;        // 198.51.100.0
 constexpr std::size_t events_kept = 60;
 constexpr Duration between_packets = 100ms;
+constexpr std::size_t recorded_max = 4096;
+constexpr std::size_t recorded_lately = 64;
+constexpr Duration between_replays = 150ms;
+constexpr Duration between_looks = 50ms;
 
 std::string number_text(std::size_t number) {
     return std::to_string(number);
@@ -95,6 +99,8 @@ void World::build() {
     for (NodeNumber peer = edges_; peer < machines_.size(); ++peer) {
         clockwork_.after(2s, life_, [this, peer] { keep_talking(peer); });
     }
+    clockwork_.after(2s, life_, [this] { keep_replaying(); });
+    watch_marks();
 }
 
 sa::TunnelRecord World::tunnel_of(NodeNumber peer, bool at_peer) const {
@@ -170,6 +176,7 @@ void World::boot(NodeNumber number) {
 void World::crash(NodeNumber number) {
     if (machines_[number].node != nullptr) {
         note(machines_[number].name + " crashes");
+        oracle_.crashed(clockwork_.now(), machines_[number].name);
         machines_[number].node.reset();
     }
 }
@@ -191,8 +198,48 @@ void World::configure_tunnels() {
 
 void World::deliver(NodeNumber to, const Datagram& datagram) {
     if (machines_[to].node != nullptr) {
+        if (is_edge(to) && datagram.esp) {
+            record(datagram);
+        }
         machines_[to].node->receive(datagram);
     }
+}
+
+void World::record(const Datagram& datagram) {
+    recorded_.push_back(datagram);
+    if (recorded_.size() > recorded_max) {
+        recorded_.pop_front();
+    }
+}
+
+// A packet of the last minutes, or of the last seconds, sent again to every edge at once.
+void World::keep_replaying() {
+    if (!recorded_.empty()) {
+        const std::size_t lately = std::min(recorded_lately, recorded_.size());
+        const std::size_t age = random_.below(random_.below(2) == 0 ? lately : recorded_.size());
+        const Datagram again = recorded_[recorded_.size() - 1 - age];
+        for (NodeNumber number = 0; number < edges_; ++number) {
+            if (machines_[number].node != nullptr) {
+                machines_[number].node->receive(again);
+            }
+        }
+    }
+    clockwork_.after(up_to(2 * between_replays), life_, [this] { keep_replaying(); });
+}
+
+void World::watch_marks() {
+    bool some_serve = false;
+    bool all_hear = true;
+    for (NodeNumber number = 0; number < edges_; ++number) {
+        if (Node* node = machines_[number].node.get()) {
+            some_serve = some_serve || node->edge().serving();
+            all_hear = all_hear && node->hears_bus();
+        }
+    }
+    if (!some_serve || !all_hear) {
+        oracle_.marks_lost(clockwork_.now());
+    }
+    clockwork_.after(between_looks, life_, [this] { watch_marks(); });
 }
 
 Bytes World::inner_packet(NodeNumber peer, bool to_peer, std::uint64_t number) {

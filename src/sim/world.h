@@ -65,6 +65,11 @@ private:
     void talk(NodeNumber from, NodeNumber peer);
     [[nodiscard]] static Bytes inner_packet(NodeNumber peer, bool to_peer, std::uint64_t number);
 
+    // An attacker who records and repeats.
+    void record(const Datagram& datagram);
+    void keep_replaying();
+    void watch_marks();
+
     // Faults (faults.cc).
     void plan_fault();
     void make_fault();
@@ -108,6 +113,7 @@ private:
     std::vector<Machine> machines_;
     bool faults_ = true;
     std::uint64_t inner_packets_ = 0;
+    std::deque<Datagram> recorded_;  // ESP that came to edges
     std::uint64_t judged_sent_ = 0;
     std::uint64_t judged_received_ = 0;
     /// Child SAs that only some edges know, since when.

@@ -33,8 +33,8 @@ public:
     /// not dropped is an inner packet within the selectors, TFC padding cut off, ECN combined.
     void open(std::span<OuterPacket> packets, std::span<Opened> results);
 
-    /// An edge elsewhere authenticated this number.
-    void lift(SequenceNumber mark) { window_.lift(mark); }
+    /// What edges elsewhere received.
+    void lift(const FleetMark& mark) { window_.lift(mark); }
     [[nodiscard]] SequenceNumber highest() const { return window_.highest(); }
 
 private:

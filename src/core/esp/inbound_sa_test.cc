@@ -126,7 +126,7 @@ TEST(InboundSa, DropsReplays) {
     EXPECT_EQ(ends.drop_of(100, good), DropReason::replay_seen);
     EXPECT_EQ(ends.drop_of(69, good), std::nullopt);
     EXPECT_EQ(ends.drop_of(68, good), DropReason::replay_too_old);
-    ends.inbound().lift(SequenceNumber(200));
+    ends.inbound().lift({SequenceNumber(200), SequenceNumber(200)});
     EXPECT_EQ(ends.drop_of(199, good), DropReason::replay_too_old);
 }
 

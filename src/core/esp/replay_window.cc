@@ -63,10 +63,11 @@ ReplayWindow::Verdict ReplayWindow::commit(SequenceNumber number) {
     return verdict;
 }
 
-void ReplayWindow::lift(SequenceNumber mark) {
-    floor_ = std::max(floor_, mark.value());
-    if (mark.value() > top_) {
-        advance_to(mark.value());
+void ReplayWindow::lift(const FleetMark& mark) {
+    floor_ = std::max(floor_, mark.settled.value());
+    const std::uint64_t highest = std::max(mark.highest, mark.settled).value();
+    if (highest > top_) {
+        advance_to(highest);
     }
 }
 

@@ -13,6 +13,14 @@
 
 namespace anyswan::esp {
 
+/// What is known of the numbers that other edges received on an SA.
+struct FleetMark {
+    SequenceNumber highest;  // authenticated somewhere
+    SequenceNumber
+        settled;  // authenticated so long ago that what is below is not under way any more
+    bool operator==(const FleetMark&) const = default;
+};
+
 class ReplayWindow {
 public:
     enum class Verdict : std::uint8_t { fresh, too_old, seen };
@@ -23,8 +31,9 @@ public:
     [[nodiscard]] Verdict check(SequenceNumber number) const;
     /// Checks again and, if fresh, marks as received. Only for authentic packets.
     Verdict commit(SequenceNumber number);
-    /// Another edge authenticated `mark`: no number up to it is accepted here any more.
-    void lift(SequenceNumber mark);
+    /// The window moves up to `mark.highest`, as if that had come here: what lies within the window
+    /// is accepted still, since it may be on its way to us. Nothing up to `mark.settled` is.
+    void lift(const FleetMark& mark);
     /// The highest number that was committed or marked; 0 before the first.
     [[nodiscard]] SequenceNumber highest() const { return SequenceNumber(top_); }
     /// RFC 4303 A2.2: the full number of a packet that carries `low`.

@@ -129,21 +129,37 @@ TEST(ReplayWindow, CheckAloneChangesNothing) {
 TEST(ReplayWindow, AMarkLiftsTheLowerEdge) {
     ReplayWindow window(window_size);
     EXPECT_EQ(window.commit(SequenceNumber(50)), Verdict::fresh);
-    window.lift(SequenceNumber(100));
+    window.lift({SequenceNumber(100), SequenceNumber(100)});
     EXPECT_EQ(window.commit(SequenceNumber(49)), Verdict::too_old)
         << "another edge may have had it";
     EXPECT_EQ(window.commit(SequenceNumber(100)), Verdict::too_old);
     EXPECT_EQ(window.commit(SequenceNumber(101)), Verdict::fresh);
     EXPECT_EQ(window.commit(SequenceNumber(101)), Verdict::seen);
-    window.lift(SequenceNumber(60));
+    window.lift({SequenceNumber(60), SequenceNumber(60)});
     EXPECT_EQ(window.commit(SequenceNumber(99)), Verdict::too_old) << "a late mark lowers nothing";
     EXPECT_EQ(window.highest(), SequenceNumber(101));
+}
+
+TEST(ReplayWindow, AMarkThatHasNotSettledRefusesNoMoreThanAWindowWould) {
+    ReplayWindow window(64);
+    EXPECT_EQ(window.commit(SequenceNumber(90)), Verdict::fresh);
+    window.lift({SequenceNumber(100), SequenceNumber(40)});
+    EXPECT_EQ(window.highest(), SequenceNumber(100));
+    EXPECT_EQ(window.commit(SequenceNumber(90)), Verdict::seen) << "what came here is remembered";
+    EXPECT_EQ(window.commit(SequenceNumber(99)), Verdict::fresh) << "it took a longer way to us";
+    EXPECT_EQ(window.commit(SequenceNumber(41)), Verdict::fresh);
+    EXPECT_EQ(window.commit(SequenceNumber(40)), Verdict::too_old);
+    window.lift({SequenceNumber(200), SequenceNumber(100)});
+    EXPECT_EQ(window.commit(SequenceNumber(136)), Verdict::too_old) << "below the window";
+    EXPECT_EQ(window.commit(SequenceNumber(137)), Verdict::fresh);
+    window.lift({SequenceNumber(200), SequenceNumber(200)});
+    EXPECT_EQ(window.commit(SequenceNumber(138)), Verdict::too_old);
 }
 
 TEST(ReplayWindow, AFreshWindowStartsAtTheMark) {
     ReplayWindow window(64);
     const std::uint64_t mark = (std::uint64_t{5} << 32U) + 7;
-    window.lift(SequenceNumber(mark));
+    window.lift({SequenceNumber(mark), SequenceNumber(mark)});
     EXPECT_EQ(window.infer_extended(8), SequenceNumber(mark + 1));
     EXPECT_EQ(window.commit(SequenceNumber(mark + 1)), Verdict::fresh);
 }

@@ -91,6 +91,9 @@ void Forwarder::receive_run(Sa& sa, std::span<OuterPacket> packets, const Now& n
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (opened_[i].newest) {
             follow_peer(sa, packets[i], now, out);
+            if (sa.numbered && !std::exchange(sa.mark_to_report, true)) {
+                marked_sas_.push_back(sa.inbound_spi);
+            }
         }
         if (opened_[i].authentic) {
             sa.waits_for.reset();  // the peer has our response, it uses this SA
@@ -171,6 +174,10 @@ void Forwarder::tick(const Now& now, ForwarderOutput& out) {
         (void)remove_sa(spi);  // nothing waits on an SA that drains
         return true;
     });
+    if (now.instant - marks_reported_ >= mark_interval) {
+        marks_reported_ = now.instant;
+        report_marks(out);
+    }
     if (!reported_) {
         reported_ = now.instant;
     }
@@ -185,6 +192,16 @@ void Forwarder::expire_waiting(Sa& sa, Instant now) {
         sa.waiting.pop_front();
         --waiting_count_;
     }
+}
+
+void Forwarder::report_marks(ForwarderOutput& out) {
+    for (const EspSpi spi : marked_sas_) {
+        if (Sa* sa = sas_.find(spi)) {
+            sa->mark_to_report = false;
+            out.events.emplace_back(Received{spi, sa->inbound.highest()});
+        }
+    }
+    marked_sas_.clear();
 }
 
 void Forwarder::report(const Now& now, ForwarderOutput& out) {

@@ -108,6 +108,7 @@ private:
     static void on(const RemoveAddress& /*change*/, const Now& /*now*/, ForwarderOutput& /*out*/) {}
     void on(const GrantSequence& change, const Now& now, ForwarderOutput& out);
     void on(const RevokeSequence& change, const Now& now, ForwarderOutput& out);
+    void on(const LiftReplay& change, const Now& now, ForwarderOutput& out);
     void on(const DenySpi& change, const Now& now, ForwarderOutput& out);
     void on(const Settled& /*change*/, const Now& /*now*/, ForwarderOutput& /*out*/) {}
     [[nodiscard]] std::vector<esp::Packet> remove_sa(EspSpi spi);
@@ -143,6 +144,7 @@ private:
     void drop(esp::DropReason reason, esp::Packet& packet);
     void mark_used(Sa& sa);
     void expire_waiting(Sa& sa, Instant now);
+    void report_marks(ForwarderOutput& out);
     void report(const Now& now, ForwarderOutput& out);
 
     ForwarderOptions options_;
@@ -157,12 +159,14 @@ private:
     std::unordered_map<DomainId, Domain*> domains_by_id_;
     DomainId next_domain_{1};
     std::size_t waiting_count_ = 0;
-    /// SAs with packets waiting, that drain, with usage to report, with a move to report.
+    /// SAs with packets waiting, that drain, with a mark, usage or a move to report.
     std::vector<EspSpi> waiting_sas_;
     std::vector<EspSpi> draining_sas_;
+    std::vector<EspSpi> marked_sas_;
     std::vector<EspSpi> used_sas_;
     std::vector<EspSpi> moved_sas_;
     std::optional<Instant> reported_;
+    Instant marks_reported_{};
     // Scratch space of one call, kept so that packets cost no allocation.
     std::vector<esp::Opened> opened_;
     std::vector<Routed> routed_;

@@ -164,6 +164,12 @@ void Forwarder::on(const RevokeSequence& change, const Now& /*now*/, ForwarderOu
     }
 }
 
+void Forwarder::on(const LiftReplay& change, const Now& /*now*/, ForwarderOutput& /*out*/) {
+    if (Sa* sa = sas_.find(change.inbound_spi)) {
+        sa->inbound.lift(change.mark);
+    }
+}
+
 void Forwarder::on(const DenySpi& change, const Now& now, ForwarderOutput& /*out*/) {
     held_.deny(change.inbound_spi, now.instant);
 }

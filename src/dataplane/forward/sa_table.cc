@@ -46,6 +46,8 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
            .udp_encapsulation = install.udp_encapsulation,
            .behind_nat = install.behind_nat});
     Sa* sa = made.get();
+    sa->inbound.lift(install.mark);
+    sa->numbered = record.suite.sn != crypto::SnId::unspecified_32;
     check(by_spi_.try_emplace(sa->inbound_spi, std::move(made)).second, "SPI installed twice");
     by_ike_spi_[sa->ike_spi].push_back(sa);
     std::vector<Sa*>& siblings = sa->tunnel->newest_first;

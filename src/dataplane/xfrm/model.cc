@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/esp/outbound_sa.h"
+#include "dataplane/xfrm/replay_lift.h"
 
 namespace anyswan::dataplane::xfrm {
 
@@ -11,11 +12,15 @@ namespace {
 
 /// Of use reports: once a second while packets flow, at once after a pause.
 constexpr ReportRule usual_reports{0, 10};
+// Five a second: other edges lift their replay windows by them.
+constexpr ReportRule inbound_reports{0, 2};
 /// At every packet: an SA whose first packet is waited for.
 constexpr ReportRule prompt_reports{1, 10};
 /// RFC 4303 3.4.3: ESN can't do without a window; outbound states never look at theirs.
 constexpr std::uint32_t outbound_window = 32;
 constexpr std::uint32_t priority_base = 1000;
+/// SAs of a tunnel that differ in rank; what is older than so many counts alike.
+constexpr std::uint32_t ranks_max = 255;
 
 /// A number in our range that stays the same over restarts. FNV-1a.
 std::uint32_t number_of(std::string_view name) {
@@ -160,6 +165,11 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     made->first_remote = change.remote;
     made->udp_encapsulation = change.udp_encapsulation;
     made->behind_nat = change.behind_nat;
+    if (change.mark != esp::FleetMark{}) {
+        Replay fresh;
+        fresh.window = window_of(record);
+        made->inbound_replay = lifted(fresh, change.mark);
+    }
     made->in_algorithms = std::move(*in);
     made->out_algorithms = std::move(*out);
     made->out_selectors = std::move(*outward);
@@ -260,7 +270,7 @@ State Model::inbound_state(const Sa& sa) const {
     }
     state.limits.hard_age_s = sa.age_s;
     state.set_mark = {sa.tunnel->domain->table, UINT32_MAX};
-    state.reports = sa.waits ? prompt_reports : usual_reports;
+    state.reports = sa.waits ? prompt_reports : inbound_reports;
     state.mapping_interval_s = sa.udp_encapsulation ? 1 : 0;
     return state;
 }
@@ -293,9 +303,17 @@ void Model::add_policies(const Sa& sa, std::uint32_t rank, bool sender, Contents
     const Mark mark{sa.tunnel->domain->table, UINT32_MAX};
     const auto add = [&](const Selector& selector, Direction direction, Mark marked,
                          const Template& required) {
+        const IpPrefix& far = direction == Direction::out ? selector.destination : selector.source;
+        // Where policies pick the tunnel the longest prefix goes first, as with routes.
+        const std::uint32_t shorter =
+            interface ? 0 : far.address.bit_length() - std::uint32_t{far.length};
         contents.policies.try_emplace(
             {selector, direction, if_id, marked},
-            Policy{{selector, direction, if_id, marked}, priority_base + rank, required, true});
+            Policy{{selector, direction, if_id, marked},
+                   priority_base + shorter * (ranks_max + 1) +
+                       (direction == Direction::out ? std::min(rank, ranks_max) : 0),
+                   required,
+                   true});
     };
     // Any peer address: it may move. The reqid says which tunnel it must have come through.
     const Template inward{IpAddress(), IpAddress(), EspSpi(0), sa.tunnel->number};
@@ -319,7 +337,7 @@ Contents Model::wanted(const Tunnel& tunnel) const {
         add_policies(*sa, rank++, true, contents);
     }
     for (const Sa* sa : tunnel.newest_first) {
-        if (!sa->failed.empty()) {
+        if (sa->refused) {
             continue;
         }
         State inbound = inbound_state(*sa);

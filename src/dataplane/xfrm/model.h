@@ -60,11 +60,12 @@ struct Sa {
     std::optional<Replay> inbound_replay;  // what an earlier inbound state of it has seen
     bool waits = false;                    // not to be sent on before a packet came in
     std::optional<Instant> draining_until;
-    std::string failed;  // the kernel refused it
+    bool refused = false;  // the kernel didn't take it: it has no states
+    bool mute = false;     // nor what sending on it needs, but it receives
 
     [[nodiscard]] StateId inbound_id() const { return {local.address, record.inbound_spi}; }
     [[nodiscard]] StateId outbound_id() const { return {remote.address, record.outbound_spi}; }
-    [[nodiscard]] bool may_send() const { return numbers && !draining_until && failed.empty(); }
+    [[nodiscard]] bool may_send() const { return numbers && !draining_until && !refused && !mute; }
 };
 
 struct Domain {

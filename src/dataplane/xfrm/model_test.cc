@@ -129,6 +129,41 @@ TEST_F(XfrmModel, WithoutAnInterfaceMarksTellDomainsApart) {
     EXPECT_EQ(contents.states.begin()->second.if_id, 0U);
 }
 
+TEST_F(XfrmModel, WithoutAnInterfaceTheLongerPrefixGoesFirst) {
+    Model plain{ModelOptions{.mode = Mode::policies}};
+    plain.add_domain("acme");
+    auto wide = record_of("aes128gcm16", 0x1000, 1);
+    wide.tunnel = {"acme", "everywhere"};
+    wide.remote_ts = esp::testing::selectors({"10.0.0.0/8"});
+    auto narrow = record_of("aes128gcm16", 0x2000, 1);
+    narrow.tunnel = {"acme", "branch"};
+    narrow.remote_ts = esp::testing::selectors({"10.2.0.0/16"});
+    for (const sa::ChildSaRecord* record : {&wide, &narrow}) {
+        grant(**plain.install(install(*record), now), 1, 100);
+    }
+    const auto priority = [&](const sa::TunnelId& id, Direction direction) {
+        for (const auto& [policy_id, policy] : plain.wanted(*plain.find_tunnel(id)).policies) {
+            if (policy_id.direction == direction) {
+                return policy.priority;
+            }
+        }
+        return 0U;
+    };
+    for (const Direction direction : {Direction::in, Direction::out}) {
+        EXPECT_LT(priority(narrow.tunnel, direction), priority(wide.tunnel, direction));
+    }
+}
+
+TEST_F(XfrmModel, AGrantLeavesInboundPoliciesAlone) {
+    Sa& sa = add(record_of("aes128gcm16", 0x1000, 1));
+    const Contents before = wanted();
+    grant(sa, 1, 100);
+    const Contents after = wanted();
+    for (const Policy* policy : diff(before, after).policies) {
+        EXPECT_EQ(policy->id.direction, Direction::out);
+    }
+}
+
 Contents copy_of(const Contents& contents) {
     Contents copy;
     for (const auto& [id, state] : contents.states) {

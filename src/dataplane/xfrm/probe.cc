@@ -25,15 +25,15 @@ namespace {
 constexpr unsigned cap_net_admin = 12;
 constexpr const char* suites[] = {"aes128gcm16",   "aes256gcm16",   "chacha20poly1305",
                                   "aes256-sha256", "aes256-sha384", "aes256-sha512",
-                                  "aes128-sha1"};
+                                  "aes128-sha1",   "null-sha256"};
 constexpr const char* usual_suite = "aes256gcm16";
 
 class Findings {
 public:
     void add(Finding finding) { list_.push_back(std::move(finding)); }
-    void add(const std::string& id, const std::string& what, bool needed, const Status& status,
+    void add(const std::string& id, const std::string& what, Need need, const Status& status,
              const std::string& mend) {
-        add({id, what, status.has_value(), needed, status ? "" : status.error().message,
+        add({id, what, status.has_value(), need, status ? "" : status.error().message,
              status ? "" : mend});
     }
     [[nodiscard]] std::vector<Finding> take() { return std::move(list_); }
@@ -88,16 +88,16 @@ Status try_state(net::NetlinkSocket& socket, const std::string& suite, const IpA
 
 void probe_ciphers(net::NetlinkSocket& socket, Findings& findings) {
     const IpAddress v4 = *IpAddress::parse("127.0.0.1");
-    findings.add("esp_v4", "ESP over IPv4", true, try_state(socket, usual_suite, v4),
+    findings.add("esp_v4", "ESP over IPv4", Need::all, try_state(socket, usual_suite, v4),
                  "modprobe esp4 (kernel option CONFIG_INET_ESP)");
-    findings.add("esp_v6", "ESP over IPv6", false,
+    findings.add("esp_v6", "ESP over IPv6", Need::nothing,
                  try_state(socket, usual_suite, *IpAddress::parse("::1")),
                  "modprobe esp6 (CONFIG_INET6_ESP)");
-    findings.add("esn", "extended sequence numbers", true,
+    findings.add("esn", "extended sequence numbers", Need::all,
                  try_state(socket, std::string(usual_suite) + "-esn", v4),
                  "what ESP over IPv4 lacks, or a kernel from 2.6.39 on");
     for (const char* suite : suites) {
-        findings.add(std::string("cipher_") + suite, std::string("cipher ") + suite, false,
+        findings.add(std::string("cipher_") + suite, std::string("cipher ") + suite, Need::nothing,
                      try_state(socket, suite, v4),
                      "modprobe -a " + modules_of(crypto::parse_esp_suite(suite)->cipher));
     }
@@ -121,21 +121,21 @@ void probe_interface(Findings& findings) {
             (void)netlink->remove_link(name);
         }
     }
-    findings.add("xfrm_interface", "xfrm interface in collect-metadata mode", true, made,
+    findings.add("xfrm_interface", "xfrm interface in collect-metadata mode", Need::interface, made,
                  "Linux 6.1 or later with CONFIG_XFRM_INTERFACE: modprobe xfrm_interface");
-    findings.add("xfrm_routes", "routes into tunnels (encap xfrm)", true, routed,
+    findings.add("xfrm_routes", "routes into tunnels (encap xfrm)", Need::interface, routed,
                  "CONFIG_LWTUNNEL, with Linux 6.1 or later");
 }
 
 void probe_sockets(Findings& findings) {
     auto udp = net::DatagramSocket::open_udp({*IpAddress::parse("127.0.0.1"), 0});
     Status encap = udp ? udp->give_esp_to_kernel() : Status{Unexpected{udp.error()}};
-    findings.add("udp_encap", "ESP in UDP (NAT traversal)", true, encap, "modprobe esp4");
+    findings.add("udp_encap", "ESP in UDP (NAT traversal)", Need::all, encap, "modprobe esp4");
     Status bypass = udp ? udp->bypass_ipsec() : Status{Unexpected{udp.error()}};
-    findings.add("bypass", "IPsec bypass for IKE sockets", true, bypass,
+    findings.add("bypass", "IPsec bypass for IKE sockets", Need::all, bypass,
                  "give the daemon CAP_NET_ADMIN");
     const auto raw = net::RawIpSender::open();
-    findings.add("raw", "raw sockets (CAP_NET_RAW)", true,
+    findings.add("raw", "raw sockets (CAP_NET_RAW)", Need::all,
                  raw ? Status{} : Status{Unexpected{raw.error()}},
                  "give the daemon CAP_NET_RAW, or run it as root");
 }
@@ -143,32 +143,32 @@ void probe_sockets(Findings& findings) {
 void probe_host(Findings& findings) {
     utsname name{};
     uname(&name);
-    findings.add({"kernel", "Linux", true, false, name.release, ""});
-    findings.add("net_admin", "CAP_NET_ADMIN", true,
+    findings.add({"kernel", "Linux", true, Need::nothing, name.release, ""});
+    findings.add("net_admin", "CAP_NET_ADMIN", Need::all,
                  has_capability(cap_net_admin) ? Status{} : Status{fail("not held")},
                  "run as root, or give the daemon CAP_NET_ADMIN");
     const net::Fd tun(open("/dev/net/tun", O_RDWR | O_CLOEXEC));
-    findings.add("tun", "/dev/net/tun", true,
+    findings.add("tun", "/dev/net/tun", Need::all,
                  tun.valid() ? Status{} : Status{net::fail_errno("open it")},
                  "modprobe tun; in a container, hand the device in");
     const auto filter = net::read_sysctl("ipv4/conf/all/rp_filter");
     findings.add(
-        "rp_filter", "net.ipv4.conf.all.rp_filter is not strict", false,
+        "rp_filter", "net.ipv4.conf.all.rp_filter is not strict", Need::nothing,
         filter != "1" ? Status{} : Status{fail("it is 1: packets from tunnels would be dropped")},
         "sysctl -w net.ipv4.conf.all.rp_filter=0");
     const bool writable = access("/proc/sys/net/ipv4/ip_forward", W_OK) == 0;
-    findings.add("sysctl", "network settings can be written", false,
+    findings.add("sysctl", "network settings can be written", Need::nothing,
                  writable ? Status{} : Status{fail("/proc/sys is read-only")},
                  "mount /proc/sys writable in the container, or set forwarding outside");
     const auto forward = net::read_sysctl("ipv4/ip_forward");
-    findings.add("ip_forward", "forwarding is on, or can be switched on", false,
+    findings.add("ip_forward", "forwarding is on, or can be switched on", Need::nothing,
                  forward == "1" || writable ? Status{} : Status{fail("it is 0")},
                  "sysctl -w net.ipv4.ip_forward=1");
 }
 
 void probe_ipsec(Findings& findings) {
     auto socket = net::NetlinkSocket::open(NETLINK_XFRM);
-    findings.add("xfrm_user", "the kernel's IPsec over netlink", true,
+    findings.add("xfrm_user", "the kernel's IPsec over netlink", Need::all,
                  socket ? Status{} : Status{Unexpected{socket.error()}},
                  "modprobe xfrm_user (CONFIG_XFRM_USER)");
     if (!socket) {
@@ -186,22 +186,32 @@ std::vector<Finding> probe_kernel() {
     probe_host(findings);
     std::thread([&] {
         const bool apart = unshare(CLONE_NEWNET) == 0;
-        findings.add({"namespace", "a network namespace to try things in", apart, false,
+        findings.add({"namespace", "a network namespace to try things in", apart, Need::nothing,
                       apart ? "" : "tried in the host's own", ""});
         probe_ipsec(findings);
     }).join();
     return findings.take();
 }
 
-std::optional<std::string> what_is_missing(const std::vector<Finding>& findings) {
-    std::string text;
-    for (const Finding& finding : findings) {
-        if (!finding.good && finding.needed) {
-            text += (text.empty() ? "" : "; ") + finding.what +
-                    (finding.detail.empty() ? "" : ": " + finding.detail);
+Verdict judge(const std::vector<Finding>& findings) {
+    const auto lacks = [&](Need need) {
+        std::string text;
+        for (const Finding& finding : findings) {
+            if (!finding.good && finding.need == need) {
+                text += (text.empty() ? "" : "; ") + finding.what +
+                        (finding.detail.empty() ? "" : ": " + finding.detail);
+            }
         }
+        return text;
+    };
+    if (std::string missing = lacks(Need::all); !missing.empty()) {
+        return {std::nullopt, "no kernel ESP that the driver could use", std::move(missing)};
     }
-    return text.empty() ? std::nullopt : std::optional(text);
+    if (std::string missing = lacks(Need::interface); !missing.empty()) {
+        return {Mode::policies, "kernel ESP, but no xfrm interface with routes into tunnels",
+                std::move(missing)};
+    }
+    return {Mode::interface, "kernel ESP, xfrm interface and routes into tunnels", ""};
 }
 
 }  // namespace anyswan::dataplane::xfrm

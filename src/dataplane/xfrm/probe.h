@@ -7,21 +7,35 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/xfrm/model.h"
+
 namespace anyswan::dataplane::xfrm {
+
+/// What of the driver can't do without a thing.
+enum class Need : std::uint8_t {
+    nothing,    // it goes without
+    interface,  // the way with an xfrm interface; there is another one
+    all
+};
 
 struct Finding {
     std::string id;    // "esp_v4", for machines
     std::string what;  // for people
     bool good = false;
-    bool needed = false;  // the driver can't start without it
-    std::string detail;   // what was seen, or why it failed
-    std::string mend;     // the next step, if it isn't good
+    Need need = Need::nothing;
+    std::string detail;  // what was seen, or why it failed
+    std::string mend;    // the next step, if it isn't good
 };
 
 /// Takes tens of milliseconds; up to seconds if the kernel loads modules on the way.
 [[nodiscard]] std::vector<Finding> probe_kernel();
 
-/// Why the driver can't serve here, in a sentence; nothing: it can.
-[[nodiscard]] std::optional<std::string> what_is_missing(const std::vector<Finding>& findings);
+/// How the driver can serve here.
+struct Verdict {
+    std::optional<Mode> mode;  // nothing: not at all
+    std::string found;         // what is there, in a sentence for the log
+    std::string missing;       // what a better way would need, and why it isn't there; often empty
+};
+[[nodiscard]] Verdict judge(const std::vector<Finding>& findings);
 
 }  // namespace anyswan::dataplane::xfrm

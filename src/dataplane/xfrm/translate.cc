@@ -29,6 +29,8 @@ Name encryption(EncrId encr) {
             return {"rfc7539esp(chacha20,poly1305)", 128, "chacha20poly1305 seqiv"};
         case EncrId::aes_cbc:
             return {"cbc(aes)", 0, "cbc authenc echainiv"};
+        case EncrId::null:
+            return {"ecb(cipher_null)", 0, "crypto_null authenc"};
         default:
             return {};
     }

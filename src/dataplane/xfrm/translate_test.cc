@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/esp/test_records.h"
+#include "dataplane/xfrm/contents.h"
 
 namespace anyswan::dataplane::xfrm {
 namespace {
@@ -30,6 +31,22 @@ TEST(XfrmTranslate, RangesBecomeTheFewestPrefixes) {
     EXPECT_EQ(range("2001:db8::", "2001:db8::ffff"), "2001:db8::/112");
     EXPECT_EQ(range("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"), "::/0");
     EXPECT_EQ(range("::1", "::2"), "::1/128 ::2/128");
+}
+
+TEST(XfrmTranslate, EncrNullIsACipherWithoutAKey) {
+    const auto record = esp::testing::make_record("null-sha256");
+    const auto algorithms = algorithms_of(record.suite.cipher, record.inbound);
+    ASSERT_TRUE(algorithms.has_value());
+    EXPECT_EQ(algorithms->cipher->name, "ecb(cipher_null)");
+    EXPECT_EQ(algorithms->cipher->key.size(), 0U);
+    EXPECT_EQ(algorithms->integrity->name, "hmac(sha256)");
+    State state;
+    state.id = {address("192.0.2.1"), EspSpi(0x1000)};
+    state.source = address("192.0.2.2");
+    state.algorithms = clone(*algorithms);
+    const auto read = decode(encode_add(state).reveal());
+    ASSERT_TRUE(read.has_value());
+    EXPECT_EQ(std::get<State>(*read).algorithms, *algorithms);
 }
 
 TEST(XfrmTranslate, PairsSelectorsOfOneFamily) {

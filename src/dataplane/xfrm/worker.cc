@@ -78,7 +78,7 @@ std::map<std::string, std::uint64_t> read_xfrm_statistics() {
 }
 
 Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
-    auto kernel = Kernel::open(config.answer_buffer);
+    auto channel = open_channel(config.answer_buffer);
     const std::array<unsigned, 4> groups{XFRMNLGRP_ACQUIRE, XFRMNLGRP_EXPIRE, XFRMNLGRP_AEVENTS,
                                          XFRMNLGRP_MAPPING};
     auto events = net::NetlinkSocket::open(NETLINK_XFRM, groups);
@@ -93,7 +93,7 @@ Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
             error = result.error();
         }
     };
-    note(kernel);
+    note(channel);
     note(events);
     note(sockets);
     note(poller);
@@ -106,8 +106,9 @@ Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
     if (error) {
         return Unexpected{*error};
     }
-    return Parts{std::move(*sockets), std::move(*poller), std::move(*waker),   std::move(*netlink),
-                 std::move(*kernel),  std::move(*events), std::move(*injector)};
+    return Parts{std::move(*sockets), std::move(*poller),          std::move(*waker),
+                 std::move(*netlink), Kernel(std::move(*channel)), std::move(*events),
+                 std::move(*injector)};
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(XfrmDriverConfig config, DriverSink sink) {
@@ -124,8 +125,13 @@ Result<std::unique_ptr<Worker>> Worker::make(XfrmDriverConfig config, DriverSink
         }
         mode = Mode::interface;
     }
+    return make(std::move(config), std::move(sink), std::move(*parts), mode);
+}
+
+Result<std::unique_ptr<Worker>> Worker::make(XfrmDriverConfig config, DriverSink sink, Parts parts,
+                                             Mode mode) {
     std::unique_ptr<Worker> made(
-        new Worker(completed(std::move(config)), std::move(sink), std::move(*parts), mode));
+        new Worker(completed(std::move(config)), std::move(sink), std::move(parts), mode));
     if (const Status started = made->start(); !started) {
         return Unexpected{started.error()};
     }

@@ -26,12 +26,30 @@ struct SaBook {
     std::uint64_t rate_per_s = 0;
     std::optional<Instant> moved_at;
     SequenceNumber highest_at_move;
+    std::optional<esp::FleetMark> mark;  // that the window is to follow
+    std::uint64_t packets_at_mark = 0;   // the kernel's count when the mark was last looked at
     bool adopted = false;  // goes on with numbers of an earlier life until it is first used
+    std::string trouble;   // why it isn't in force, as reported
+    Duration retry_pause{};
+    Instant retry_at;
 };
 
 class Worker {
 public:
+    /// What it works with.
+    struct Parts {
+        OuterSockets sockets;
+        net::Poller poller;
+        net::Waker waker;
+        net::RouteNetlink netlink;
+        Kernel kernel;
+        net::NetlinkSocket events;
+        net::RawIpSender injector;
+    };
     static Result<std::unique_ptr<Worker>> make(XfrmDriverConfig config, DriverSink sink);
+    /// With these parts, of which tests make up some.
+    static Result<std::unique_ptr<Worker>> make(XfrmDriverConfig config, DriverSink sink,
+                                                Parts parts, Mode mode);
 
     void run_once();
     void apply(std::span<const Change> changes);
@@ -47,15 +65,6 @@ private:
         std::string account;
         std::unique_ptr<DomainIo> io;
         route::RouteTable<Tunnel*> routes;
-    };
-    struct Parts {
-        OuterSockets sockets;
-        net::Poller poller;
-        net::Waker waker;
-        net::RouteNetlink netlink;
-        Kernel kernel;
-        net::NetlinkSocket events;
-        net::RawIpSender injector;
     };
     Worker(XfrmDriverConfig config, DriverSink sink, Parts parts, Mode mode);
     static Result<Parts> open_parts(const XfrmDriverConfig& config);
@@ -75,6 +84,7 @@ private:
     void on(const RemoveAddress& change);
     void on(const GrantSequence& change);
     void on(const RevokeSequence& change);
+    void on(const LiftReplay& change);
     void on(const DenySpi& /*change*/) {}
     void on(const Settled& change);
     void extend(Sa& sa, std::uint64_t first, std::uint64_t last);
@@ -89,6 +99,10 @@ private:
     void reconcile();
     void bring(std::span<const std::uint32_t> numbers);
     void refused(const std::vector<Refusal>& refusals);
+    void refused(Tunnel& tunnel, const Refusal& refusal);
+    void gone(Tunnel& tunnel, const StateId& id);
+    void refused(Sa& sa, bool inbound, const Refusal& refusal);
+    void retry();
     void update_routes(std::span<const std::uint32_t> numbers);
     void update_route(const Domain& domain, const IpPrefix& prefix);
     [[nodiscard]] net::KernelRoute tunnel_route(const IpPrefix& prefix, std::uint32_t table,
@@ -108,6 +122,7 @@ private:
     void ask(Sa& sa, std::uint64_t waiting);
     void tick();
     void poll_some();
+    void lift_some();
     void receive_ike(std::size_t socket);
     void read_tun(DomainState& domain);
     bool read_one(DomainState& domain);
@@ -135,10 +150,11 @@ private:
     std::set<std::uint32_t> leftovers_;  // of an earlier life, until settled
     std::map<std::pair<std::uint32_t, IpPrefix>, std::uint32_t> routes_;  // to if_id
     std::deque<EspSpi> poll_;
+    std::deque<EspSpi> to_lift_;  // SAs with a mark in their book
     std::vector<EspSpi> draining_;
-    std::set<EspSpi> failed_;           // worth another try
-    std::set<EspSpi> retried_;          // being tried again
-    std::set<std::uint32_t> unrouted_;  // tunnels with a route that the kernel refused
+    std::set<EspSpi> failed_;       // worth another try
+    std::set<EspSpi> retried_;      // being tried again
+    std::set<std::uint32_t> late_;  // tunnels of which the kernel refused a change or a route
     bool settled_ = false;
     bool sockets_kept_ = false;
     Instant now_;

@@ -269,6 +269,19 @@ void Worker::extend(Sa& sa, std::uint64_t first, std::uint64_t last) {
     sa.numbers = OutboundNumbers{first - 1 - before->packets, last, half, false};
 }
 
+void Worker::on(const LiftReplay& change) {
+    const auto book = books_.find(change.inbound_spi);
+    if (book == books_.end()) {
+        return;
+    }
+    if (!book->second.mark) {
+        to_lift_.push_back(change.inbound_spi);
+    }
+    const esp::FleetMark before = book->second.mark.value_or(esp::FleetMark{});
+    book->second.mark = {std::max(before.highest, change.mark.highest),
+                         std::max(before.settled, change.mark.settled)};
+}
+
 void Worker::on(const RevokeSequence& change) {
     Sa* sa = model_.find(change.inbound_spi);
     if (sa == nullptr || !sa->numbers || sa->numbers->endless) {
@@ -291,14 +304,19 @@ void Worker::adopt(Tunnel& tunnel) {
             book.in_bytes = in->second.bytes;
             book.in_packets = in->second.packets;
             ++counts_["adopted_sas"];
+            if (!same_instance(in->second, model_.inbound_state(*sa))) {
+                // N3: another state takes its place, and goes on with what it has seen.
+                const auto now = kernel_.use(in->first);
+                sa->inbound_replay = now ? now->replay : in->second.replay;
+            }
         }
         const auto out = present.states.find(sa->outbound_id());
         if (out == present.states.end() || sa->numbers ||
-            out->second.limits.hard_packets == Limits::none ||
-            out->second.algorithms != sa->out_algorithms) {
+            out->second.limits.hard_packets == Limits::none) {
             continue;
         }
         const State& state = out->second;
+        book.seen.highest_out = state.replay.sent;
         // The limit is exact where the kernel counts each packet; else there are more numbers.
         const std::uint64_t start =
             state.replay.sent.value() - std::min(state.replay.sent.value(), state.packets);
@@ -308,11 +326,15 @@ void Worker::adopt(Tunnel& tunnel) {
              std::min(state.limits.hard_packets, state.limits.soft_packets)) *
                 model_.options().numbers_per_packet,
             false};
+        if (!same_instance(state, model_.outbound_state(*sa))) {
+            sa->numbers.reset();  // a new state may not count from the old one's start (N1, N2)
+            ask(*sa, 0);
+            continue;
+        }
         sa->waits = false;
         book.adopted = true;
         book.out_bytes = state.bytes;
         book.out_packets = state.packets;
-        book.seen.highest_out = state.replay.sent;
     }
 }
 

@@ -5,6 +5,7 @@
 #include "core/esp/selectors.h"
 #include "core/wire/ip/ip_view.h"
 #include "dataplane/forward/limits.h"
+#include "dataplane/xfrm/replay_lift.h"
 #include "dataplane/xfrm/worker.h"
 
 namespace anyswan::dataplane::xfrm {
@@ -14,7 +15,9 @@ namespace {
 constexpr int packets_per_turn = 128;
 /// SAs that are asked about in one tick, after events were lost.
 constexpr std::size_t polls_per_tick = 100;
-constexpr ReportRule usual_reports{0, 10};
+/// SAs whose windows follow the fleet's marks in one tick.
+constexpr std::size_t lifts_per_tick = 200;
+constexpr ReportRule inbound_reports{0, 2};  // as in model.cc
 
 }  // namespace
 
@@ -122,7 +125,11 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
     (inbound ? usage.bytes_in : usage.bytes_out) = bytes;
     (inbound ? usage.packets_in : usage.packets_out) = packets;
     SequenceNumber& highest = inbound ? book.seen.highest_in : book.seen.highest_out;
-    highest = std::max(highest, inbound ? report.replay.received : report.replay.sent);
+    const SequenceNumber now = inbound ? report.replay.received : report.replay.sent;
+    if (inbound && now > highest && packets > 0) {
+        out_.emplace_back(Received{sa.record.inbound_spi, now});
+    }
+    highest = std::max(highest, now);
     usage.highest_in = book.seen.highest_in;
     usage.highest_out = book.seen.highest_out;
     counts_[inbound ? "packets_in" : "packets_out"] += packets;
@@ -133,7 +140,7 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
     out_.emplace_back(usage);
     if (inbound && sa.waits) {
         sa.waits = false;  // the peer has our response, it uses this SA
-        kernel_.set_reports(report.id, usual_reports);
+        kernel_.set_reports(report.id, inbound_reports);
         touch(*sa.tunnel);
     }
     if (!inbound) {
@@ -181,14 +188,7 @@ void Worker::tick() {
     }
     if (now_ >= next_retry_) {
         next_retry_ = now_ + config_.retry_interval;
-        for (const EspSpi spi : std::exchange(failed_, {})) {
-            if (Sa* sa = model_.find(spi)) {
-                sa->failed.clear();
-                retried_.insert(spi);
-                touch(*sa->tunnel);
-            }
-        }
-        dirty_.merge(std::exchange(unrouted_, {}));
+        retry();
         // The kernel reports no use of a state without a replay window.
         for (const auto& [spi, book] : books_) {
             const Sa* sa = model_.find(spi);
@@ -198,6 +198,42 @@ void Worker::tick() {
         }
     }
     poll_some();
+    lift_some();
+}
+
+// The kernel takes a whole window or none, and packets that it receives between our reading and our
+// writing would be forgotten, that is, accepted twice. So a window is written while nothing comes
+// in on it; what comes in keeps it up to date meanwhile.
+void Worker::lift_some() {
+    const std::size_t waiting = std::min(to_lift_.size(), lifts_per_tick);
+    for (std::size_t i = 0; i < waiting; ++i) {
+        const EspSpi spi = to_lift_.front();
+        to_lift_.pop_front();
+        const Sa* sa = model_.find(spi);
+        const auto book = books_.find(spi);
+        if (sa == nullptr || book == books_.end() || !book->second.mark) {
+            continue;
+        }
+        const auto report = kernel_.use(sa->inbound_id());
+        const esp::FleetMark mark = *book->second.mark;
+        if (!report) {
+            book->second.mark.reset();
+            continue;
+        }
+        const bool far_behind =
+            report->replay.received.value() + report->replay.window < mark.highest.value();
+        const bool quiet =
+            std::exchange(book->second.packets_at_mark, report->packets) == report->packets;
+        if (!quiet && !far_behind) {
+            to_lift_.push_back(spi);
+            continue;
+        }
+        book->second.mark.reset();
+        const Replay next = lifted(report->replay, mark);
+        if (next != report->replay && kernel_.set_replay(sa->inbound_id(), next)) {
+            ++counts_["replay_windows_lifted"];
+        }
+    }
 }
 
 void Worker::poll_some() {
@@ -267,7 +303,7 @@ void Worker::hold(DomainState& domain, const esp::Packet& packet) {
     DropReason reason = DropReason::no_sa;
     for (Tunnel* tunnel : *tunnels) {
         for (Sa* sa : tunnel->newest_first) {
-            if (sa->draining_until || !sa->failed.empty()) {
+            if (sa->draining_until || sa->refused) {
                 continue;
             }
             if (!esp::selectors_match(sa->record.local_ts, sa->record.remote_ts, *view)) {

@@ -10,6 +10,9 @@ namespace {
 
 /// Tunnels of one round of netlink: a bound for memory, and for how long packets wait for us.
 constexpr std::size_t tunnels_at_once = 512;
+/// Of SAs that the kernel refused, per retry interval.
+constexpr std::size_t retries_at_once = 512;
+constexpr Duration retry_pause_max = 5min;
 
 }  // namespace
 
@@ -40,8 +43,10 @@ void Worker::reconcile() {
         }
     }
     for (const EspSpi spi : std::exchange(retried_, {})) {
-        if (const Sa* sa = model_.find(spi); sa != nullptr && sa->failed.empty()) {
+        if (const Sa* sa = model_.find(spi); sa != nullptr && !sa->refused && !sa->mute) {
             ++counts_["sa_applied_later"];
+            books_[spi].trouble.clear();
+            books_[spi].retry_pause = {};
             out_.emplace_back(SaApplied{spi});
         }
     }
@@ -58,7 +63,9 @@ void Worker::bring(std::span<const std::uint32_t> numbers) {
     // Make before break: states, policies, routes; then the other way round.
     refused(kernel_.strengthen(jobs));
     update_routes(numbers);
-    kernel_.weaken(jobs);
+    for (const std::uint32_t number : kernel_.weaken(jobs)) {
+        late_.insert(number);
+    }
     for (const std::uint32_t number : numbers) {
         if (Tunnel* tunnel = model_.find_number(number)) {
             release_waiting(*tunnel);
@@ -69,31 +76,93 @@ void Worker::bring(std::span<const std::uint32_t> numbers) {
 
 void Worker::refused(const std::vector<Refusal>& refusals) {
     for (const Refusal& refusal : refusals) {
-        Tunnel* tunnel = model_.find_number(refusal.number);
-        if (tunnel == nullptr) {
-            continue;
+        if (Tunnel* tunnel = model_.find_number(refusal.number)) {
+            refused(*tunnel, refusal);
         }
-        Sa* outbound = refusal.state ? model_.find_outbound(*refusal.state) : nullptr;
-        if (refusal.gone && outbound != nullptr) {
-            // It came to its end by itself; its numbers must not be used twice (N2).
-            outbound->numbers.reset();
-            touch(*tunnel);
-            ask(*outbound, 1);
-            continue;
-        }
-        for (Sa* sa : tunnel->newest_first) {
-            const bool concerned =
-                !refusal.state || sa == outbound || sa->inbound_id() == *refusal.state;
-            if (concerned && sa->failed.empty()) {
-                sa_failed(sa->record.inbound_spi, refusal.why);
-                sa->failed = refusal.why;
-                if (refusal.again) {
-                    failed_.insert(sa->record.inbound_spi);
+    }
+}
+
+void Worker::refused(Tunnel& tunnel, const Refusal& refusal) {
+    switch (refusal.kind) {
+        case Refusal::Kind::gone:
+            gone(tunnel, refusal.state);
+            break;
+        case Refusal::Kind::update:
+            // The SA goes on as it was; an outbound one with fewer numbers than it was granted.
+            ++counts_["updates_refused"];
+            late_.insert(tunnel.number);
+            break;
+        case Refusal::Kind::add:
+            for (Sa* sa : tunnel.newest_first) {
+                if (sa->inbound_id() == refusal.state || sa->outbound_id() == refusal.state) {
+                    refused(*sa, sa->inbound_id() == refusal.state, refusal);
                 }
             }
-        }
-        touch(*tunnel);
+            break;
+        case Refusal::Kind::policy:
+            // A policy to send on is one SA's; those that let in serve all with such selectors.
+            for (Sa* sa : tunnel.newest_first) {
+                const PolicyId& id = refusal.policy.id;
+                const bool inbound = id.direction != Direction::out;
+                if (inbound
+                        ? std::ranges::find(sa->in_selectors, id.selector) != sa->in_selectors.end()
+                        : sa->record.outbound_spi == refusal.policy.required.spi) {
+                    refused(*sa, inbound, refusal);
+                }
+            }
+            break;
     }
+}
+
+/// A state came to its end by itself, or somebody removed it.
+void Worker::gone(Tunnel& tunnel, const StateId& id) {
+    Sa* sa = model_.find_outbound(id);
+    if (sa != nullptr && sa->tunnel == &tunnel) {
+        sa->numbers.reset();  // they must not be used twice (N2)
+        ask(*sa, 1);
+    }
+    touch(tunnel);
+}
+
+/// An SA that can't send may still receive. What didn't help once is tried again less and less
+/// often, up to every five minutes.
+void Worker::refused(Sa& sa, bool inbound, const Refusal& refusal) {
+    if (sa.refused || (sa.mute && !inbound)) {
+        return;
+    }
+    (inbound ? sa.refused : sa.mute) = true;
+    touch(*sa.tunnel);
+    const EspSpi spi = sa.record.inbound_spi;
+    SaBook& book = books_[spi];
+    if (refusal.again && failed_.insert(spi).second) {
+        book.retry_pause =
+            std::clamp<Duration>(2 * book.retry_pause, config_.retry_interval, retry_pause_max);
+        book.retry_at = now_ + book.retry_pause;
+    }
+    ++counts_["sa_refusals"];
+    if (book.trouble != refusal.why) {
+        book.trouble = refusal.why;
+        sa_failed(spi, refusal.why);
+    }
+}
+
+void Worker::retry() {
+    std::size_t left = retries_at_once;
+    for (auto at = failed_.begin(); at != failed_.end() && left > 0;) {
+        Sa* sa = model_.find(*at);
+        if (sa != nullptr && books_[*at].retry_at > now_) {
+            ++at;
+            continue;
+        }
+        if (sa != nullptr) {
+            sa->refused = sa->mute = false;
+            retried_.insert(*at);
+            touch(*sa->tunnel);
+            --left;
+        }
+        at = failed_.erase(at);
+    }
+    dirty_.merge(std::exchange(late_, {}));
 }
 
 void Worker::update_routes(std::span<const std::uint32_t> numbers) {
@@ -129,7 +198,7 @@ void Worker::update_route(const Domain& domain, const IpPrefix& prefix) {
         if (!done) {
             ++counts_["route_failures"];
             if (carrier != nullptr) {
-                unrouted_.insert(carrier->number);
+                late_.insert(carrier->number);
             }
             continue;
         }

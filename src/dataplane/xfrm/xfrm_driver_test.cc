@@ -280,8 +280,9 @@ TEST_P(XfrmDriverTest, RefusesSpreadWithAnAead) {
 
 TEST_P(XfrmDriverTest, CarriesEveryCipher) {
     std::uint32_t spi = 0x1000;
-    for (const char* suite : {"aes128gcm16", "aes256gcm16-esn", "aes128-sha256",
-                              "aes256-sha512-esn", "aes256-sha384", "chacha20poly1305-esn"}) {
+    for (const char* suite :
+         {"aes128gcm16", "aes256gcm16-esn", "aes128-sha256", "aes256-sha512-esn", "aes256-sha384",
+          "chacha20poly1305-esn", "null-sha256", "null-sha512-esn"}) {
         SCOPED_TRACE(suite);
         const auto record = make_record(suite, spi += 0x100);
         apply(install(record), grant(record.inbound_spi, 1, 1000));
