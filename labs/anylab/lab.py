@@ -116,7 +116,7 @@ class Lab:
         if _start_time(pid) == known["start"]:
             os.kill(pid, sig)
             if sig != signal.SIGKILL:
-                os.kill(pid, signal.SIGCONT)
+                os.killpg(pid, signal.SIGCONT)
             deadline = time.monotonic() + timeout_s
             while _start_time(pid) == known["start"] and time.monotonic() < deadline:
                 child = self._processes.get(name)
@@ -131,10 +131,10 @@ class Lab:
         path.unlink()
 
     def send_signal(self, name, sig):
-        """Sends a signal ("STOP", ...) to a process that start() began and that still runs."""
+        """Sends a signal ("STOP", ...) to a process that start() began and that still runs, and to its children."""
         child = self._processes.get(name)
         if child is not None and child.poll() is None:
-            child.send_signal(getattr(signal, f"SIG{sig}"))
+            os.killpg(child.pid, getattr(signal, f"SIG{sig}"))
 
     def clean(self):
         """Ends every process and removes every namespace and file of this lab, also a predecessor's."""
