@@ -20,7 +20,8 @@ def make_fleet_key(lab):
 class Nats:
     def __init__(self, lab, host, address, server="nats-server"):
         self.lab, self.host, self.address, self.server = lab, host, address, server
-        self.url = f"nats://{address}:4222"
+        self.urls = [f"nats://{address}:4222"]
+        self.replicas = 1
 
     def start(self):
         config = self.lab.dir / "nats.conf"
@@ -125,7 +126,8 @@ log = "debug"
 
 
 def nats_store(nats, fleet="lab"):
-    return f'type = "nats"\nurls = ["{nats.url}"]\nfleet = "{fleet}"'
+    urls = ", ".join(f'"{url}"' for url in nats.urls)
+    return f'type = "nats"\nurls = [{urls}]\nfleet = "{fleet}"\nreplicas = {nats.replicas}'
 
 
 def tunnel_toml(tunnel_id, *, local_id, remote_id, psk, local_prefixes, remote_prefixes, more=""):

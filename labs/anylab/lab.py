@@ -116,7 +116,7 @@ class Lab:
         if _start_time(pid) == known["start"]:
             os.kill(pid, sig)
             if sig != signal.SIGKILL:
-                os.kill(pid, signal.SIGCONT)
+                _signal_family(pid, signal.SIGCONT)
             deadline = time.monotonic() + timeout_s
             while _start_time(pid) == known["start"] and time.monotonic() < deadline:
                 child = self._processes.get(name)
@@ -131,10 +131,10 @@ class Lab:
         path.unlink()
 
     def send_signal(self, name, sig):
-        """Sends a signal ("STOP", ...) to a process that start() began and that still runs."""
+        """Sends a signal ("STOP", ...) to a process that start() began and that still runs, and to its descendants."""
         child = self._processes.get(name)
         if child is not None and child.poll() is None:
-            child.send_signal(getattr(signal, f"SIG{sig}"))
+            _signal_family(child.pid, getattr(signal, f"SIG{sig}"))
 
     def clean(self):
         """Ends every process and removes every namespace and file of this lab, also a predecessor's."""
@@ -146,6 +146,25 @@ class Lab:
                 self.sh("ip", "netns", "del", ns, check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
         self.dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _signal_family(pid, sig):
+    """To a process and all its descendants."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rsplit(")", 1)[1].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass  # it has ended meanwhile
+    family, found = [pid], [pid]
+    while found:
+        found = [one for one, parent in parents.items() if parent in found]
+        family += found
+    for one in family:
+        try:
+            os.kill(one, sig)
+        except ProcessLookupError:
+            pass
 
 
 def _start_time(pid):

@@ -14,7 +14,7 @@ STRAGGLERS_S = 0.2
 
 
 class Ping:
-    """Starts at once; finish() ends it and returns (sent, lost) of what had time to be answered."""
+    """Starts at once; finish() ends it and returns (sent, lost) of what had time to be answered. `lost` has the numbers then."""
 
     def __init__(self, lab, host, source, target, interval_s=0.02, size=56, dont_fragment=False):
         words = ["ip", "netns", "exec", lab.ns(host), "ping", "-i", str(interval_s), "-I", source, "-s", str(size),
@@ -36,8 +36,9 @@ class Ping:
         if not found:
             raise LabError(f"ping gave no figures:\n{out}")
         sent, received = int(found[1]), int(found[2])
-        last_answered = max((int(number) for number in re.findall(r"bytes from .*icmp_seq=(\d+)", out)), default=0)
-        sent -= min(self.unjudged, sent - last_answered)
+        answered = {int(number) for number in re.findall(r"bytes from .*icmp_seq=(\d+)", out)}
+        sent -= min(self.unjudged, sent - max(answered, default=0))
+        self.lost = sorted(set(range(1, sent + 1)) - answered)
         return sent, sent - received
 
 

@@ -4,11 +4,12 @@
     cust1 ── inet ── ams          every edge has 192.0.2.1 (and 2001:db8:a::1) on its loopback;
     cust2 ──  │  ├── sin          inet routes the anycast address per customer to one edge at a time
               │  └── sfo
-             hub (nats-server)
+             hub (nats-server), or hub1, hub2, hub3 (a cluster of them)
 """
 
 from .fleet import Edge, Nats, make_fleet_key, nats_store
 from .lab import Lab
+from .nats_cluster import NatsCluster
 
 ANYCAST = "192.0.2.1"
 ANYCAST6 = "2001:db8:a::1"
@@ -23,21 +24,23 @@ class Topology:
         self.edges = {}
         self.nats = None
 
-    def build(self, edges=EDGES):
+    def build(self, edges=EDGES, hubs=("hub",)):
         lab = self.lab
         lab.clean()
-        for host in ("inet", "hub"):
-            lab.add_host(host)
+        lab.add_host("inet")
         lab.forward("inet")
-        lab.link("inet", "hub", "100.64.9.1/30", "100.64.9.2/30")
-        lab.ip("hub", "route", "add", "default", "via", "100.64.9.1")
+        addresses = {hub: f"100.64.{9 + number}.2" for number, hub in enumerate(hubs)}
+        for number, hub in enumerate(hubs):
+            lab.add_host(hub)
+            lab.link("inet", hub, f"100.64.{9 + number}.1/30", f"{addresses[hub]}/30")
+            lab.ip(hub, "route", "add", "default", "via", f"100.64.{9 + number}.1")
         for number, edge in enumerate(edges, 1):
             lab.add_host(edge)
             lab.forward(edge)
             lab.link("inet", edge, f"100.64.{number}.1/30,fd64:{number}::1/64", f"100.64.{number}.2/30,fd64:{number}::2/64")
             lab.ip(edge, "route", "add", "default", "via", f"100.64.{number}.1")
             lab.ip(edge, "-6", "route", "add", "default", "via", f"fd64:{number}::1")
-        self.nats = Nats(lab, "hub", "100.64.9.2")
+        self.nats = Nats(lab, hubs[0], addresses[hubs[0]]) if len(hubs) == 1 else NatsCluster(lab, addresses)
         self.key = make_fleet_key(lab)
         self.names = edges
 

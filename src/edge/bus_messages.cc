@@ -10,6 +10,32 @@ namespace {
 
 using Json = nlohmann::json;
 
+/// Reads a message without keeping it; stops at one that is nested deeper than any of ours. The
+/// library reads by recursion.
+class ShallowReader final : public nlohmann::json_sax<Json> {
+public:
+    bool null() override { return true; }
+    bool boolean(bool /*value*/) override { return true; }
+    bool number_integer(number_integer_t /*value*/) override { return true; }
+    bool number_unsigned(number_unsigned_t /*value*/) override { return true; }
+    bool number_float(number_float_t /*value*/, const string_t& /*text*/) override { return true; }
+    bool string(string_t& /*value*/) override { return true; }
+    bool binary(binary_t& /*value*/) override { return true; }
+    bool key(string_t& /*value*/) override { return true; }
+    bool start_object(std::size_t /*size*/) override { return ++depth_ <= depth_max; }
+    bool start_array(std::size_t /*size*/) override { return ++depth_ <= depth_max; }
+    bool end_object() override { return depth_-- > 0; }
+    bool end_array() override { return depth_-- > 0; }
+    bool parse_error(std::size_t /*at*/, const std::string& /*token*/,
+                     const Json::exception& /*why*/) override {
+        return false;
+    }
+
+private:
+    static constexpr std::size_t depth_max = 8;
+    std::size_t depth_ = 0;
+};
+
 /// A number that isn't whole, or doesn't fit where it belongs.
 struct WrongNumber {};
 
@@ -247,6 +273,10 @@ Bytes encode(const BusBody& body) {
 std::optional<BusBody> decode(ByteView bytes) {
     // The library reports malformed input by exceptions; they end here.
     try {
+        ShallowReader reader;
+        if (!Json::sax_parse(bytes.begin(), bytes.end(), &reader, Json::input_format_t::cbor)) {
+            return std::nullopt;
+        }
         return from_json(Json::from_cbor(bytes.begin(), bytes.end()));
     } catch (const Json::exception&) {
         return std::nullopt;

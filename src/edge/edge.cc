@@ -32,6 +32,8 @@ ike::EngineConfig engine_config(const config::EdgeConfig& config) {
 constexpr std::size_t spis_low_water = 2048;
 
 // In one message: about 200 kB, well below a store's limit.
+// A bus copy is ahead of the store's by milliseconds.
+constexpr unsigned rescue_every_s = 2;
 constexpr std::size_t traffic_rows_max = 4096;
 
 }  // namespace
@@ -220,6 +222,13 @@ void Edge::more_spis() {
 
 // Once a second: tell what was carried, ask silent peers, rekey or end what has lived long enough.
 void Edge::keep_up() {
+    if (!store_connected() || !facts_->in_step()) {
+        facts_->miss_nothing();
+    } else if (++seconds_ % rescue_every_s == 0) {
+        const auto members = fleet_.members(loop_.now().instant);
+        facts_->rescue(static_cast<std::size_t>(
+            std::ranges::count_if(members, [](const FleetMember& one) { return one.alive; })));
+    }
     if (serving()) {
         ownership_->keep_up();
     }

@@ -128,6 +128,7 @@ private:
     Timer second_;
     Upkeep upkeep_;
     bool repair_planned_ = false;
+    unsigned seconds_ = 0;  // that the store has been there
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<Bootstrap> bootstrap_;
     std::unique_ptr<Facts> facts_;

@@ -6,12 +6,13 @@ import datetime
 from anylab.peers import PEERS
 from cases import CASES
 
-CELL = {"pass": "pass", "fail": "**fail**", "cannot": "peer can't"}
+CELL = {"pass": "pass", "fail": "**fail**", "cannot": "peer can't", "theirs": "peer fails"}
 
 
 def summary(results):
-    counts = {state: sum(result.state == state for result in results) for state in CELL}
-    return f"{counts['pass']} passed, {counts['fail']} failed, {counts['cannot']} the peer can't do"
+    counts = {state: sum(_state(result) == state for result in results) for state in CELL}
+    return (f"{counts['pass']} passed, {counts['fail']} failed, {counts['theirs']} failed at the peer, "
+            f"{counts['cannot']} the peer can't do")
 
 
 def write_report(path, results, versions=None):
@@ -33,15 +34,20 @@ def write_report(path, results, versions=None):
             if case.group == group:
                 cells = [_cell(table, name, case) for name in names]
                 lines.append(f"| {case.title} | " + " | ".join(cells) + " |")
-    for state, title in (("fail", "Failures"), ("cannot", "What a peer can't do")):
+    for state, title in (("fail", "Failures"), ("theirs", "Failures of a peer: its own kernel counted what was lost"),
+                         ("cannot", "What a peer can't do")):
         rows = _reasons(results, state)
         if rows:
             lines += ["", f"## {title}", "", *rows]
     path.write_text("\n".join(lines) + "\n")
 
 
+def _state(result):
+    return "theirs" if result.state == "fail" and result.theirs else result.state
+
+
 def _cell(table, name, case):
-    texts = [CELL[table[name, case.name, role].state] if (name, case.name, role) in table else "–"
+    texts = [CELL[_state(table[name, case.name, role])] if (name, case.name, role) in table else "–"
              for role in ("responder", "initiator")]
     return texts[0] if texts[0] == texts[1] else " / ".join(texts)
 
@@ -50,10 +56,10 @@ def _reasons(results, state):
     """One line for each peer and reason, with the cells it holds for."""
     grouped = {}
     for result in results:
-        if result.state == state:
+        if _state(result) == state:
             grouped.setdefault((result.peer, result.reason), []).append(result)
     rows = []
     for (peer, reason), same in grouped.items():
-        cells = ", ".join(dict.fromkeys(f"{r.case} ({r.role})" if state == "fail" else r.case for r in same))
+        cells = ", ".join(dict.fromkeys(r.case if state == "cannot" else f"{r.case} ({r.role})" for r in same))
         rows.append(f"- {PEERS[peer].title}: {cells}: {reason}")
     return rows

@@ -142,7 +142,6 @@ class OpenIkedPeer(Peer):
         shutil.rmtree(self.lab.dir / "iked", ignore_errors=True)
 
     def freeze(self):
-        # iked is several processes; all of them are children of the one that was started.
         self.lab.send_signal("iked", "STOP")
 
     def initiate(self, child=None):

@@ -112,11 +112,12 @@ std::optional<Algorithm> algorithm_of(ByteView bytes) {
         return std::nullopt;
     }
     const std::size_t size = (head.alg_key_len + 7) / 8;
-    if (bytes.size() < sizeof head + size) {
+    const std::size_t name_size = strnlen(head.alg_name, sizeof head.alg_name);
+    if (bytes.size() < sizeof head + size || name_size == sizeof head.alg_name) {
         return std::nullopt;
     }
     Algorithm out;
-    out.name = std::string(head.alg_name, strnlen(head.alg_name, sizeof head.alg_name));
+    out.name = std::string(head.alg_name, name_size);
     out.key = Secret::copy_of(bytes.subspan(sizeof head, size));
     if constexpr (requires { head.alg_icv_len; }) {
         out.icv_bits = head.alg_icv_len;
