@@ -26,7 +26,7 @@ struct RemoveDomain {
 
 /// Both directions of a Child SA, to be installed. Installing an SPI that is installed is a no-op.
 /// An SA with outbound_waits isn't sent on while the one it replaces can be, until a packet came
-/// in.
+/// in; if it replaces none, while any other of the tunnel can be, until then or for outbound_wait.
 struct InstallSa {
     sa::ChildSaRecord record;
     Endpoint local;

@@ -210,7 +210,7 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
     child.expires_at.unix_ns =
         context.now.wall.unix_ns + std::int64_t{tunnel.child_lifetime_s} * Duration(1s).count();
     child.replaces = maker.replaces;
-    child.outbound_waits = maker.replaces != EspSpi{} && !maker.we_began;
+    child.outbound_waits = !maker.we_began;
     return child;
 }
 

@@ -120,8 +120,10 @@ struct ChildSaRecord {
     WallTime expires_at;        // hard lifetime; every edge drops it by itself then
     /// The Child SA (its inbound SPI) that this one was made to replace by a rekey; 0: none.
     EspSpi replaces;
-    /// The peer began that rekey: until it has our response it can't receive on this SA. Edges go
-    /// on sending on `replaces` until that one ends or a packet came in on this one (RFC 7296 2.8).
+    /// The peer asked for it: until it has our response it can't receive on this SA. Edges go on
+    /// sending on `replaces` until that one ends or a packet came in on this one (RFC 7296 2.8).
+    /// If it replaces none (a re-authentication, a further Child SA), they go on for a second on
+    /// what other Child SA the tunnel has.
     bool outbound_waits = false;
     bool ended = false;  // a tombstone: keys empty; it never comes back (N6)
     /// Of a tombstone: it was replaced, not revoked. What is still under way is received for a few

@@ -62,6 +62,9 @@ void Forwarder::on(const InstallSa& change, const Now& now, ForwarderOutput& out
         return;
     }
     Sa& sa = *installed.value();
+    if (change.record.outbound_waits && !sa.waits_for) {
+        sa.waits_until = now.instant + outbound_wait;
+    }
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(
         sa.tunnel->newest_first, [&](const Sa* sibling) { return sibling->sending(now.instant); });

@@ -90,6 +90,7 @@ Expected<Sa*, DropReason> Forwarder::choose_sa(const std::vector<Tunnel*>& tunne
                                                const IpView& packet, const Now& now) {
     DropReason reason = DropReason::no_sa;
     for (const Tunnel* tunnel : tunnels) {
+        Sa* waiting = nullptr;
         for (Sa* sa : tunnel->newest_first) {
             if (sa->draining_until || must_wait(*sa, packet, now)) {
                 continue;
@@ -100,9 +101,14 @@ Expected<Sa*, DropReason> Forwarder::choose_sa(const std::vector<Tunnel*>& tunne
                 reason = DropReason::sa_expired;
             } else if (sa->outbound.sequence().exhausted()) {
                 reason = DropReason::sequence_exhausted;
+            } else if (sa->waits_until && now.instant < *sa->waits_until) {
+                waiting = sa;  // the oldest: the peer is most likely to have that
             } else {
                 return sa;
             }
+        }
+        if (waiting != nullptr) {
+            return waiting;
         }
     }
     return Unexpected{reason};

@@ -139,6 +139,31 @@ TEST_F(ForwarderTest, AnSaThatThePeerAskedForIsSentOnOnceThePeerUsesIt) {
     EXPECT_EQ(sent_on(), after.outbound_spi);
 }
 
+TEST_F(ForwarderTest, AFurtherSaThatThePeerAskedForLetsOthersGoFirst) {
+    auto first = record_at(0x1000, 1);
+    auto second = record_at(0x2000, 2);
+    first.outbound_waits = second.outbound_waits = true;
+    apply(install(first), grant(first.inbound_spi, 1, many));
+    send(out_);
+    EXPECT_EQ(sent_on(), first.outbound_spi) << "there is no other";
+    apply(install(second), grant(second.inbound_spi, 1, many));
+    send(out_);
+    EXPECT_EQ(sent_on(), first.outbound_spi);
+    wait(outbound_wait);
+    send(out_);
+    EXPECT_EQ(sent_on(), second.outbound_spi);
+
+    auto third = record_at(0x3000, 3);
+    third.outbound_waits = true;
+    apply(install(third), grant(third.inbound_spi, 1, many));
+    send(out_);
+    EXPECT_EQ(sent_on(), second.outbound_spi);
+    Peer peer(third);
+    receive(peer.seal(1, in_));
+    send(out_);
+    EXPECT_EQ(sent_on(), third.outbound_spi) << "the peer uses it";
+}
+
 TEST_F(ForwarderTest, AnSaStopsWaitingWhenItsPredecessorCannotSend) {
     auto before = record_at(0x1000, 1);
     before.remote_ts = esp::testing::selectors({"10.2.7.0/24"});  // not out_'s destination

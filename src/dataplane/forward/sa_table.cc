@@ -31,6 +31,7 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
     if (!outbound) {
         return Unexpected<Error>{outbound.error()};
     }
+    const bool replaces = record.outbound_waits && record.replaces != EspSpi{};
     auto made = std::make_unique<Sa>(
         Sa{.inbound = std::move(*inbound),
            .outbound = std::move(*outbound),
@@ -40,7 +41,7 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
            .tunnel = &tunnel(record.tunnel),
            .published_at = record.published_at,
            .expires_at = record.expires_at,
-           .waits_for = record.outbound_waits ? std::optional(record.replaces) : std::nullopt,
+           .waits_for = replaces ? std::optional(record.replaces) : std::nullopt,
            .local = install.local,
            .remote = install.remote,
            .udp_encapsulation = install.udp_encapsulation,

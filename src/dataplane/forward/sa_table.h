@@ -39,6 +39,8 @@ struct Sa {
     WallTime expires_at;  // 0: never
     /// Set: not to be sent on while that SA can be. Cleared by the first packet that comes in.
     std::optional<EspSpi> waits_for{};
+    /// Set: not to be sent on before then while another SA of the tunnel can be. Cleared likewise.
+    std::optional<Instant> waits_until{};
     /// Set: replaced, inbound only, gone then.
     std::optional<Instant> draining_until{};
 

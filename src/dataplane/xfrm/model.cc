@@ -181,7 +181,10 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     if (esp::sequence_rule(record) == esp::SequenceAllocator::Rule::free_running) {
         made->numbers = OutboundNumbers{.endless = true};
     }
-    made->waits = record.outbound_waits;
+    // With none to go first it doesn't wait: a fleet's worth of timers would be a load at each
+    // start.
+    made->waits = record.outbound_waits &&
+                  (record.replaces != EspSpi{} || !made->tunnel->newest_first.empty());
     Sa* sa = made.get();
     sas_.emplace(record.inbound_spi, std::move(made));
     by_outbound_[sa->outbound_id()] = sa;
@@ -222,15 +225,18 @@ void Model::move(Sa& sa, const Endpoint& local, const Endpoint& remote, bool udp
 }
 
 /// RFC 7296 2.8: an SA that the peer asked for is used once the peer shows that it has it; until
-/// then the one that it replaces, if that can still be used.
+/// then the one that it replaces, if that can still be used; or, if it replaces none, any other.
 std::vector<Sa*> Model::senders(const Tunnel& tunnel) const {
     std::vector<Sa*> list;
+    std::vector<Sa*> last;
     for (Sa* sa : tunnel.newest_first) {
-        const Sa* before = sa->waits ? find(sa->record.replaces) : nullptr;
+        const bool none_before = sa->record.replaces == EspSpi{};
+        const Sa* before = sa->waits && !none_before ? find(sa->record.replaces) : nullptr;
         if (sa->may_send() && (before == nullptr || !before->may_send())) {
-            list.push_back(sa);
+            (sa->waits && none_before ? last : list).push_back(sa);
         }
     }
+    list.insert(list.end(), last.rbegin(), last.rend());
     return list;
 }
 

@@ -58,7 +58,8 @@ struct Sa {
     std::uint64_t age_s = 0;  // of the kernel's own limit; 0: none
     std::optional<OutboundNumbers> numbers;
     std::optional<Replay> inbound_replay;  // what an earlier inbound state of it has seen
-    bool waits = false;                    // not to be sent on before a packet came in
+    bool waits = false;                    // others go first until a packet came in
+    std::optional<Instant> waits_until;    // if it replaces none: or until then
     std::optional<Instant> draining_until;
     bool refused = false;  // the kernel didn't take it: it has no states
     bool mute = false;     // nor what sending on it needs, but it receives

@@ -99,6 +99,10 @@ void Worker::on(const InstallSa& change) {
     }
     Sa& sa = **installed;
     books_[spi].seen.inbound_spi = spi;
+    if (sa.waits && sa.record.replaces == EspSpi{}) {
+        sa.waits_until = now_ + outbound_wait;
+        letting_others_go_first_.push_back(spi);
+    }
     touch(*sa.tunnel);
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(sa.tunnel->newest_first, [&](const Sa* sibling) {

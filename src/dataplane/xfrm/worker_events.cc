@@ -139,9 +139,7 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
     }
     out_.emplace_back(usage);
     if (inbound && sa.waits) {
-        sa.waits = false;  // the peer has our response, it uses this SA
-        kernel_.set_reports(report.id, inbound_reports);
-        touch(*sa.tunnel);
+        stop_waiting(sa);  // the peer has our response, it uses this SA
     }
     if (!inbound) {
         const auto ms = book.sent_at ? (now_ - *book.sent_at) / 1ms : 1000;
@@ -153,6 +151,12 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
             ask(sa, 0);  // so that this life holds the lease
         }
     }
+}
+
+void Worker::stop_waiting(Sa& sa) {
+    sa.waits = false;
+    kernel_.set_reports(sa.inbound_id(), inbound_reports);
+    touch(*sa.tunnel);
 }
 
 void Worker::ask(Sa& sa, std::uint64_t waiting) {
@@ -173,6 +177,16 @@ void Worker::tick() {
         }
         if (sa != nullptr) {
             remove_sa(*sa);
+        }
+        return true;
+    });
+    std::erase_if(letting_others_go_first_, [&](EspSpi spi) {
+        Sa* sa = model_.find(spi);
+        if (sa != nullptr && sa->waits && *sa->waits_until > now_) {
+            return false;
+        }
+        if (sa != nullptr && sa->waits) {
+            stop_waiting(*sa);
         }
         return true;
     });
