@@ -23,6 +23,10 @@ struct RemoveDomain {
     std::string account;
 };
 
+/// Which of a tunnel's Child SAs to send on: one of our own (sender rule `per_edge`), else one that
+/// all share, else another edge's. Among equals the newest.
+enum class SendOn : std::uint8_t { own = 0, shared = 1, others = 2 };
+
 /// Both directions of a Child SA, to be installed. Installing an SPI that is installed is a no-op.
 /// An SA with outbound_waits isn't sent on while the one it replaces can be, until a packet came
 /// in.
@@ -34,6 +38,7 @@ struct InstallSa {
     /// We are behind a NAT: a peer whose packets come from elsewhere isn't followed (RFC 7296
     /// 2.23).
     bool behind_nat = false;
+    SendOn send_on = SendOn::shared;
 };
 /// Nothing is sent on the SA any more. With `drain` what is still under way to us is received for a
 /// few seconds (it was replaced by a rekey); without it the SA is cut off at once.
@@ -49,7 +54,7 @@ struct MoveEndpoint {
     bool udp_encapsulation = false;
     bool behind_nat = false;  // as in InstallSa
 };
-/// Inner routing: packets for `prefix` go to the tunnel's newest Child SA that may be sent on.
+/// Inner routing: packets for `prefix` go to the tunnel's best Child SA that may be sent on.
 struct AddRoute {
     sa::TunnelId tunnel;
     IpPrefix prefix;

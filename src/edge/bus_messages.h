@@ -82,7 +82,15 @@ struct OwnerIs {
     Epoch epoch;
 };
 
-using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke, OwnerIs>;
+/// The owner of this IKE SA is to create a Child SA for the sender (edge/senders). Subject
+/// "sender".
+struct WantSender {
+    IkeSpi origin;
+    EdgeId sender;
+};
+
+using BusBody =
+    std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, RelayedIke, OwnerIs, WantSender>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

@@ -13,6 +13,7 @@
 #include "edge/leases.h"
 #include "edge/loop.h"
 #include "edge/nat_keepalives.h"
+#include "edge/senders.h"
 
 namespace anyswan::edge {
 
@@ -37,6 +38,7 @@ public:
         std::function<void(const std::string& subject, const BusBody&)> tell;
         std::string edge_name;
         Duration nat_keepalive{};  // 0: none are sent
+        EdgeId edge{};
     };
     explicit DataplaneRole(Parts parts);
 
@@ -95,6 +97,7 @@ private:
     Timer expiry_;
     Timer keepalive_;
     NatKeepalives keepalives_;
+    SenderNeeds needs_;
     std::map<EspSpi, Child> children_;
     std::map<IkeSpi, sa::EndpointRecord> endpoints_;
     std::map<IkeSpi, std::set<EspSpi>> without_endpoint_;  // Child SAs that wait for it

@@ -32,6 +32,8 @@ ike::EngineConfig engine_config(const config::EdgeConfig& config) {
 constexpr std::size_t spis_low_water = 2048;
 
 // In one message: about 200 kB, well below a store's limit.
+// A bus copy is ahead of the store's by milliseconds.
+constexpr unsigned rescue_every_s = 2;
 constexpr std::size_t traffic_rows_max = 4096;
 
 }  // namespace
@@ -130,7 +132,7 @@ void Edge::make_roles() {
                                                      config_.id, bootstrap_->incarnation()});
     dataplane_ = std::make_unique<DataplaneRole>(
         DataplaneRole::Parts{loop_, *facts_, *driver_, *leases_, tell_all, config_.name,
-                             std::chrono::seconds(config_.dataplane.nat_keepalive_s)});
+                             std::chrono::seconds(config_.dataplane.nat_keepalive_s), config_.id});
     const auto send = [this](std::vector<ike::Datagram> datagrams) {
         std::vector<dataplane::IkeDatagram> out;
         for (ike::Datagram& datagram : datagrams) {
@@ -194,7 +196,8 @@ void Edge::make_crls() {
 void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
-          std::string("traffic"), std::string("owner"), ike_subject(config_.id)}) {
+          std::string("traffic"), std::string("owner"), std::string("sender"),
+          ike_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -212,6 +215,13 @@ void Edge::more_spis() {
 
 // Once a second: tell what was carried, ask silent peers, rekey or end what has lived long enough.
 void Edge::keep_up() {
+    if (!store_connected() || !facts_->in_step()) {
+        facts_->miss_nothing();
+    } else if (++seconds_ % rescue_every_s == 0) {
+        const auto members = fleet_.members(loop_.now().instant);
+        facts_->rescue(static_cast<std::size_t>(
+            std::ranges::count_if(members, [](const FleetMember& one) { return one.alive; })));
+    }
     if (facts_->in_step()) {
         ownership_->keep_up();
     }
@@ -222,7 +232,10 @@ void Edge::keep_up() {
         crls_->look(loop_.now());
     }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
-    for (ike::Input& input : upkeep_.decide(loop_.now(), ike_->list(), tunnels_)) {
+    const std::vector<ike::IkeSaSummary> sas = ike_->list();
+    std::vector<ike::Input> decisions = upkeep_.decide(loop_.now(), sas, tunnels_);
+    std::ranges::move(grants_.decide(loop_.now().instant, sas), std::back_inserter(decisions));
+    for (ike::Input& input : decisions) {
         ike_->want(std::move(input));
     }
 }
@@ -389,12 +402,17 @@ void Edge::on_bus(const store::BusMessage& message) {
     } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
         for (const TrafficRow& row : traffic->rows) {
             upkeep_.on_traffic(loop_.now().instant, row);
+            grants_.on_traffic(loop_.now().instant, row);
         }
     } else if (auto* relayed = std::get_if<RelayedIke>(&*body)) {
         ++counters_["ike_relayed_in"];
         give_ike({relayed->local, relayed->remote, std::move(relayed->bytes)}, relayed->hops);
     } else if (const auto* owner = std::get_if<OwnerIs>(&*body)) {
         ownership_->on_owner(*owner);
+    } else if (const auto* want = std::get_if<WantSender>(&*body)) {
+        if (auto input = grants_.on_want(loop_.now().instant, *want, ike_->list(), tunnels_)) {
+            ike_->want(std::move(*input));
+        }
     }
 }
 
@@ -495,6 +513,7 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(ownership_->counters().begin(), ownership_->counters().end());
         all.insert(leases_->counters().begin(), leases_->counters().end());
         all.insert(addresses_->counters().begin(), addresses_->counters().end());
+        all.insert(grants_.counters().begin(), grants_.counters().end());
         all.insert(crls_->counters().begin(), crls_->counters().end());
     }
     return all;

@@ -121,7 +121,9 @@ private:
     Timer repair_;
     Timer second_;
     Upkeep upkeep_;
+    SenderGrants grants_;
     bool repair_planned_ = false;
+    unsigned seconds_ = 0;  // that the store has been there
     std::unique_ptr<store::Store> store_;
     std::unique_ptr<Bootstrap> bootstrap_;
     std::unique_ptr<Facts> facts_;

@@ -158,6 +158,24 @@ void Facts::on_reset(const std::string& reason) {
     }
 }
 
+void Facts::rescue(std::size_t edges) {
+    std::map<std::string, Missed> missed;
+    for (const sa::Fact* fact : table_.not_in_store()) {
+        const std::string& key = fact->header.key;
+        const auto before = missed_.find(key);
+        const bool again =
+            before != missed_.end() && before->second.version == fact->header.version;
+        const unsigned times = again ? before->second.times + 1 : 1;
+        if (times > 3 || (times > 1 && random_.below(std::max<std::size_t>(edges, 1)) == 0)) {
+            ++counters_["facts_rescued"];
+            write_late(key, Bytes(fact->envelope));
+        } else {
+            missed.emplace(key, Missed{fact->header.version, times});
+        }
+    }
+    missed_ = std::move(missed);
+}
+
 void Facts::repair() {
     repair_wanted_ = false;
     for (const sa::Fact* fact : table_.not_in_store()) {

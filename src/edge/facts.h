@@ -53,6 +53,14 @@ public:
     /// reset.
     void repair();
 
+    /// For every other second, while the store is there: writes what came over the bus alone and
+    /// the store doesn't show. Who made it died before it was written; an edge that starts now
+    /// would never hear of it (N5, N6). Any edge may do it: when it is missed for the second or
+    /// third time with a chance of one in `edges`, then in any case.
+    void rescue(std::size_t edges);
+    /// The store is away: what is missed means nothing.
+    void miss_nothing() { missed_.clear(); }
+
     [[nodiscard]] bool in_step() const { return in_step_; }
     /// Whether repair() is due: the store was reset since it last ran.
     [[nodiscard]] bool repair_wanted() const { return repair_wanted_; }
@@ -87,6 +95,12 @@ private:
     std::map<std::string, Own> own_;
     /// Deferred writes: the newest envelope per key.
     std::map<std::string, Bytes> outbox_;
+    /// What the store did not show when rescue() looked last.
+    struct Missed {
+        sa::Version version;
+        unsigned times = 0;
+    };
+    std::map<std::string, Missed> missed_;
     /// Deferred ones that are being written now.
     std::size_t late_ = 0;
     std::map<std::string, std::uint64_t> counters_;

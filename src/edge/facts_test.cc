@@ -119,6 +119,24 @@ TEST_F(FactsTest, WhatAStoreLostIsWrittenAgainByItsWriter) {
     EXPECT_EQ(b_.ports_told, (std::vector<std::uint16_t>{500}));
 }
 
+TEST_F(FactsTest, WhatItsWriterNeverWroteIsWrittenByWhoHeardOfIt) {
+    a_.facts.start();
+    loop_.run_ready();
+    a_.facts.offer(key(), sa::seal_record(keys_, random_, key(), {Epoch(1), 1}, endpoint(500)));
+    a_.facts.rescue(1);
+    loop_.run_ready();
+    EXPECT_FALSE(a_.facts.counters().contains("facts_rescued")) << "the store's copy may come";
+    a_.facts.rescue(1);
+    loop_.run_ready();
+    EXPECT_EQ(a_.facts.counters().at("facts_rescued"), 1U);
+    b_.facts.start();
+    loop_.run_ready();
+    EXPECT_EQ(b_.ports_told, (std::vector<std::uint16_t>{500}));
+    a_.facts.rescue(1);
+    a_.facts.rescue(1);
+    EXPECT_EQ(a_.facts.counters().at("facts_rescued"), 1U) << "the store has it now";
+}
+
 TEST_F(FactsTest, ARecordOfAnotherFleetIsRefusedAndCounted) {
     sa::FleetKeys strange;
     strange.current = 1;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/node.h"
 
+#include <algorithm>
+
 #include "core/wire/ip/ip_view.h"
 #include "dataplane/forward/limits.h"
 #include "sim/faulty_store.h"
@@ -168,10 +170,37 @@ void Node::advance_driver() {
 
 void Node::note_sas(std::span<const dataplane::Change> changes) {
     for (const dataplane::Change& change : changes) {
-        if (const auto* install = std::get_if<dataplane::InstallSa>(&change)) {
-            inbound_of_[install->record.outbound_spi] = install->record.inbound_spi;
+        const auto* install = std::get_if<dataplane::InstallSa>(&change);
+        if (install == nullptr) {
+            continue;
+        }
+        const sa::ChildSaRecord& record = install->record;
+        std::vector<Sender>& senders = senders_[record.outbound_spi];
+        auto transform =
+            esp::Transform::make(record.outbound_spi, record.suite, record.outbound.encr.reveal(),
+                                 record.outbound.integ.reveal());
+        check(transform.has_value(), "an SA that the simulation made");
+        if (std::ranges::find(senders, record.inbound_spi, &Sender::inbound) == senders.end()) {
+            senders.push_back({record.inbound_spi, std::move(*transform)});
         }
     }
+}
+
+/// The Child SA whose key opens the packet.
+EspSpi Node::sender_of(ByteView packet) {
+    std::vector<Sender>& senders = senders_[EspSpi(load_u32(packet))];
+    if (senders.size() == 1) {
+        return senders.front().inbound;
+    }
+    for (Sender& sender : senders) {
+        esp::Packet copy = esp::Packet::copy_of(packet);
+        if (sender.transform.good_length(packet.size()) &&
+            sender.transform.decrypt(copy, SequenceNumber(load_u32(packet.subspan(4))))) {
+            return sender.inbound;
+        }
+    }
+    check(false, "a packet of no Child SA");
+    return {};
 }
 
 void Node::receive(const Datagram& datagram) {
@@ -204,8 +233,7 @@ void Node::drain() {
     }
     for (esp::OuterPacket& packet : driver_->take_outer()) {
         const ByteView bytes = packet.packet.bytes();
-        const EspSpi spi(load_u32(bytes));
-        around_.oracle.esp_sent(packet.remote, inbound_of_[spi], bytes, plan_.name);
+        around_.oracle.esp_sent(packet.remote, sender_of(bytes), bytes, plan_.name);
         around_.network.send(plan_.number, {packet.local, packet.remote, to_bytes(bytes), true,
                                             packet.udp_encapsulation});
     }

@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "core/esp/transform.h"
 #include "dataplane/fake/fake_driver.h"
 #include "edge/edge.h"
 #include "sim/bugs.h"
@@ -85,9 +86,16 @@ public:
     [[nodiscard]] Status withdraw(const IpAddress& address) override;
 
 private:
+    /// The outbound half of a Child SA.
+    struct Sender {
+        EspSpi inbound;
+        esp::Transform transform;
+    };
+
     friend class SimDriver;
     void advance_driver();
     void note_sas(std::span<const dataplane::Change> changes);
+    [[nodiscard]] EspSpi sender_of(ByteView packet);
     /// Takes what the driver made to the network and to the oracle.
     void drain();
 
@@ -100,7 +108,8 @@ private:
     store::LocalStore* store_ = nullptr;       // owned by the edge
     dataplane::FakeDriver* driver_ = nullptr;  // likewise
     Instant store_answers_{};                  // answers keep their order
-    std::map<EspSpi, EspSpi> inbound_of_;      // by outbound SPI, of the Child SA installed last
+    /// By outbound SPI. A peer whose request two owners answered has one SPI for two Child SAs.
+    std::map<EspSpi, std::vector<Sender>> senders_;
     bool announced_ = false;
     bool bus_silent_ = false;
     std::optional<std::string> fatal_;

@@ -81,7 +81,7 @@ void Worker::refused(const std::vector<Refusal>& refusals) {
             ask(*outbound, 1);
             continue;
         }
-        for (Sa* sa : tunnel->newest_first) {
+        for (Sa* sa : tunnel->best_first) {
             const bool concerned =
                 !refusal.state || sa == outbound || sa->inbound_id() == *refusal.state;
             if (concerned && sa->failed.empty()) {
