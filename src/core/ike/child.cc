@@ -202,8 +202,7 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
         child.our_addresses = session.assigned.addresses;
     }
     // `automatic` starts with one sender; going per-edge makes further Child SAs later.
-    child.sender_rule = tunnel.sender_rule == sa::SenderRule::automatic ? sa::SenderRule::pinned
-                                                                        : tunnel.sender_rule;
+    child.sender_rule = tunnel.sender_rule;
     child.replay_window = tunnel.replay_window;
     child.negotiated_on = context.config.edge_name;
     child.published_at = context.now.wall;

@@ -114,6 +114,10 @@ struct ChildSaRecord {
     /// Addresses that the peer gave us for this tunnel: they are ours while the SA lives.
     std::vector<IpAddress> our_addresses;
     SenderRule sender_rule = SenderRule::pinned;
+    /// The edge that it was made for, so that it can send without asking anybody (sender rule
+    /// `per_edge`); 0: made for all. Others send on it only if they have no better one. Heirs by
+    /// rekeys are for the same edge.
+    EdgeId made_for;
     std::uint16_t replay_window = 1024;
     std::string negotiated_on;  // name of the edge
     WallTime published_at;      // when the negotiating edge handed it to the store
@@ -242,6 +246,8 @@ struct RequestInFlight {
     std::optional<PendingSa> pending = std::nullopt;
     /// Of a MOBIKE request: the path that it is about.
     std::optional<EndpointPair> path = std::nullopt;
+    /// Of the Child SA that it asks for.
+    EdgeId made_for = {};
 
     [[nodiscard]] RequestInFlight clone() const;
     bool operator==(const RequestInFlight&) const = default;

@@ -67,8 +67,8 @@ void Forwarder::on(const InstallSa& change, const Now& now, ForwarderOutput& out
     }
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(
-        sa.tunnel->newest_first, [&](const Sa* sibling) { return sibling->sending(now.instant); });
-    if (busy && sa.tunnel->newest_first.front() == &sa && sa.outbound.sequence().available() == 0) {
+        sa.tunnel->best_first, [&](const Sa* sibling) { return sibling->sending(now.instant); });
+    if (busy && sa.tunnel->best_first.front() == &sa && sa.outbound.sequence().available() == 0) {
         ask_for_sequence(sa, now.instant, out);
     }
     std::vector<esp::OuterPacket> held = held_.release(spi);

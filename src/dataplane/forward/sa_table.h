@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SAs of one worker: found by SPI for packets from outside, by tunnel (newest first) for
+// The SAs of one worker: found by SPI for packets from outside, by tunnel (best first) for
 // packets to it, by IKE SA when a peer moves. Owned by one thread; no locks.
 #pragma once
 
@@ -36,6 +36,7 @@ struct Sa {
     DomainId domain;
     Tunnel* tunnel = nullptr;
     WallTime published_at;
+    SendOn send_on{};
     WallTime expires_at;  // 0: never
     /// Set: not to be sent on while that SA can be. Cleared by the first packet that comes in.
     std::optional<EspSpi> waits_for{};
@@ -73,7 +74,7 @@ struct Sa {
 /// A tunnel as far as a dataplane knows it.
 struct Tunnel {
     sa::TunnelId id;
-    std::vector<Sa*> newest_first{};
+    std::vector<Sa*> best_first{};
     std::size_t routes = 0;
 };
 

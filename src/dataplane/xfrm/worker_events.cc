@@ -196,8 +196,8 @@ void Worker::tick() {
             continue;
         }
         release_waiting(*tunnel);
-        if (waiting_.waits(number) && !tunnel->newest_first.empty()) {
-            ask(*tunnel->newest_first.front(), 1);
+        if (waiting_.waits(number) && !tunnel->best_first.empty()) {
+            ask(*tunnel->best_first.front(), 1);
         }
     }
     if (now_ >= next_retry_) {
@@ -316,7 +316,7 @@ void Worker::hold(DomainState& domain, const esp::Packet& packet) {
     }
     DropReason reason = DropReason::no_sa;
     for (Tunnel* tunnel : *tunnels) {
-        for (Sa* sa : tunnel->newest_first) {
+        for (Sa* sa : tunnel->best_first) {
             if (sa->draining_until || sa->refused) {
                 continue;
             }
