@@ -202,12 +202,19 @@ void DataplaneRole::install(Child& child) {
     const sa::EndpointRecord& where = endpoint->second;
     child.trouble.clear();
     failed_.erase(child.record.inbound_spi);
-    const EdgeId made_for = child.record.made_for;
-    change(dataplane::InstallSa{child.record.clone(), where.local, where.remote,
-                                where.udp_encapsulation, where.behind_nat,
-                                made_for == EdgeId{}      ? dataplane::SendOn::shared
-                                : made_for == parts_.edge ? dataplane::SendOn::own
-                                                          : dataplane::SendOn::others});
+    change(dataplane::InstallSa{.record = child.record.clone(),
+                                .local = where.local,
+                                .remote = where.remote,
+                                .udp_encapsulation = where.udp_encapsulation,
+                                .behind_nat = where.behind_nat,
+                                .send_on = send_on(child.record)});
+}
+
+dataplane::SendOn DataplaneRole::send_on(const sa::ChildSaRecord& record) const {
+    if (record.made_for == EdgeId{}) {
+        return dataplane::SendOn::shared;
+    }
+    return record.made_for == parts_.edge ? dataplane::SendOn::own : dataplane::SendOn::others;
 }
 
 void DataplaneRole::remove(dataplane::RemoveSa removal) {

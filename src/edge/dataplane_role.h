@@ -87,6 +87,7 @@ private:
         dataplane::Usage usage;
     };
 
+    [[nodiscard]] dataplane::SendOn send_on(const sa::ChildSaRecord& record) const;
     void install(Child& child);
     void report_applied(Child& child, WallTime now);
     void remove(dataplane::RemoveSa removal);

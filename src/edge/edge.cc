@@ -203,8 +203,8 @@ void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
           std::string("traffic"), std::string("trouble"), std::string("owner"),
-          std::string("marks"), std::string("sender"), ike_subject(config_.id), marks_subject(config_.id),
-          ask_marks_subject(config_.id)}) {
+          std::string("marks"), std::string("sender"), ike_subject(config_.id),
+          marks_subject(config_.id), ask_marks_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }

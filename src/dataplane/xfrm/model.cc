@@ -184,8 +184,8 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     }
     // With none to go first it doesn't wait: a fleet's worth of timers would be a load at each
     // start.
-    made->waits = record.outbound_waits &&
-                  (record.replaces != EspSpi{} || !made->tunnel->best_first.empty());
+    made->waits =
+        record.outbound_waits && (record.replaces != EspSpi{} || !made->tunnel->best_first.empty());
     Sa* sa = made.get();
     sas_.emplace(record.inbound_spi, std::move(made));
     by_outbound_[sa->outbound_id()] = sa;
