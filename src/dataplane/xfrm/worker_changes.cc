@@ -103,6 +103,7 @@ void Worker::on(const InstallSa& change) {
         sa.waits_until = now_ + outbound_wait;
         letting_others_go_first_.push_back(spi);
     }
+    unknown_.insert(spi);
     touch(*sa.tunnel);
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(sa.tunnel->best_first, [&](const Sa* sibling) {
@@ -119,6 +120,7 @@ void Worker::remove_sa(Sa& sa) {
     const EspSpi spi = sa.record.inbound_spi;
     touch(*sa.tunnel);
     failed_.erase(spi);
+    forget_spi(spi);
     books_.erase(spi);
     model_.remove(spi);
 }
@@ -126,6 +128,7 @@ void Worker::remove_sa(Sa& sa) {
 void Worker::on(const RemoveSa& change) {
     Sa* sa = model_.find(change.inbound_spi);
     if (sa == nullptr) {
+        on(DenySpi{change.inbound_spi});  // it was ended before it came here
         return;
     }
     if (!change.drain) {
@@ -342,6 +345,12 @@ void Worker::adopt(Tunnel& tunnel) {
     }
 }
 
+void Worker::on(const DenySpi& change) {
+    if (outrun_) {
+        outrun_->deny(change.inbound_spi, now_);
+    }
+}
+
 void Worker::on(const Settled& /*change*/) {
     if (settled_) {
         return;
@@ -354,6 +363,11 @@ void Worker::on(const Settled& /*change*/) {
             ++counts_["leftover_tunnels_removed"];
         }
         dirty_.insert(number);
+        for (const auto& [id, state] : kernel_.present(number).states) {
+            if (model_.find(id.spi) == nullptr) {
+                forget_spi(id.spi);
+            }
+        }
     }
     leftovers_.clear();
     reconcile();
