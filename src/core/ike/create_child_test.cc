@@ -71,6 +71,25 @@ TEST_P(Life, AFurtherChildSa) {
     EXPECT_TRUE(second.child_sa()->outbound_waits) << "until the other has the response";
 }
 
+TEST_P(Life, AChildSaForOneEdgeHasHeirsForIt) {
+    const EdgeId sender(7);
+    world.tell(first, CreateChild{first.spi(), sender});
+    world.deliver();
+    expect_agreement(2);
+    const EspSpi made = first.child_sa()->inbound_spi;
+    EXPECT_EQ(first.children.at(made).made_for, sender);
+    EXPECT_EQ(second.child_sa()->made_for, EdgeId{}) << "that is the other side's own business";
+    world.rekey_child(first);
+    world.deliver();
+    EXPECT_EQ(first.child_sa()->replaces, made);
+    EXPECT_EQ(first.child_sa()->made_for, sender);
+    world.rekey_child(second);
+    world.deliver();
+    expect_agreement(2);
+    EXPECT_NE(first.child_sa()->replaces, made);
+    EXPECT_EQ(first.child_sa()->made_for, sender) << "also if the peer rekeys";
+}
+
 TEST_P(Life, HundredsWithTheSameSelectors) {
     for (std::size_t i = 0; i < children_max + 10; ++i) {
         world.create_child(first);

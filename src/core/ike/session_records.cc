@@ -291,23 +291,9 @@ sa::EndpointRecord endpoint_of(const sa::IkeSaRecord& claim) {
 }
 
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
-    sa::ChildSaRecord copy;
-    copy.inbound_spi = child.inbound_spi;
-    copy.outbound_spi = child.outbound_spi;
-    copy.ike_spi = child.ike_spi;
-    copy.tunnel = child.tunnel;
-    copy.suite = child.suite;
-    copy.local_ts = child.local_ts;
-    copy.remote_ts = child.remote_ts;
-    copy.our_addresses = child.our_addresses;
-    copy.sender_rule = child.sender_rule;
-    copy.replay_window = child.replay_window;
-    copy.negotiated_on = child.negotiated_on;
-    copy.published_at = child.published_at;
-    copy.expires_at = child.expires_at;
-    copy.replaces = child.replaces;
-    copy.outbound_waits = child.outbound_waits;
-    copy.ended = child.ended;
+    sa::ChildSaRecord copy = child.clone();
+    copy.inbound = {};
+    copy.outbound = {};
     return copy;
 }
 

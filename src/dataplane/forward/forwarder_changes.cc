@@ -62,7 +62,7 @@ void Forwarder::on(const InstallSa& change, const Now& now, ForwarderOutput& out
         return;
     }
     Sa& sa = *installed.value();
-    if (change.record.outbound_waits && !sa.waits_for) {
+    if (change.record.outbound_waits && !sa.waits_for && sa.tunnel->best_first.size() > 1) {
         sa.waits_until = now.instant + outbound_wait;
     }
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.

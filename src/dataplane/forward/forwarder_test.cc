@@ -146,6 +146,12 @@ TEST_F(ForwarderTest, AFurtherSaThatThePeerAskedForLetsOthersGoFirst) {
     apply(install(first), grant(first.inbound_spi, 1, many));
     send(out_);
     EXPECT_EQ(sent_on(), first.outbound_spi) << "there is no other";
+    const auto others = record_at(0x1800, 1);
+    InstallSa for_others = install(others);
+    for_others.send_on = SendOn::others;
+    apply(std::move(for_others), grant(others.inbound_spi, 1, many));
+    send(out_);
+    EXPECT_EQ(sent_on(), first.outbound_spi) << "what there was before goes first";
     apply(install(second), grant(second.inbound_spi, 1, many));
     send(out_);
     EXPECT_EQ(sent_on(), first.outbound_spi);
