@@ -73,7 +73,8 @@ std::optional<ike::Input> SenderGrants::on_want(Instant now, const WantSender& w
         }
         own += child.made_for == EdgeId{} ? 0 : 1;
     }
-    if (own >= own_children_max || !wanted_.try_emplace({want.origin, want.sender}, now).second) {
+    if (own >= own_children_max ||
+        !wanted_.try_emplace({want.origin, want.sender}, Wanted{now, {}}).second) {
         return std::nullopt;
     }
     ++counters_["sender_child_sas_asked"];
