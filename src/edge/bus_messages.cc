@@ -208,7 +208,7 @@ Marks marks_from(const Json& json) {
 }
 
 Json to_json(const AskMarks& ask) {
-    return {{"type", "askmarks"}, {"asker", ask.asker.value()}};
+    return {{"type", "askmarks"}, {"asker", ask.asker.value()}, {"own", ask.only_own}};
 }
 
 Json to_json(const WantSender& want) {
@@ -246,7 +246,7 @@ std::optional<BusBody> from_json(const Json& json) {
         return marks_from(json);
     }
     if (type == "askmarks") {
-        return AskMarks{EdgeId(json.at("asker").get<std::uint16_t>())};
+        return AskMarks{EdgeId(json.at("asker").get<std::uint16_t>()), json.value("own", false)};
     }
     if (type == "owner") {
         return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),

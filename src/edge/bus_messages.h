@@ -116,6 +116,7 @@ struct Marks {
 /// "What has the fleet received?" Subject ask_marks_subject(edge that is asked).
 struct AskMarks {
     EdgeId asker;
+    bool only_own = false;  // only on SAs on which the asked edge itself received something
 };
 [[nodiscard]] std::string ask_marks_subject(EdgeId asked);
 

@@ -27,7 +27,7 @@ bool is_alive(const FleetMember& member, Instant now) {
 Returned FleetView::on_heartbeat(Instant now, Heartbeat beat) {
     FleetMember& member = members_[beat.edge];
     const bool returned =
-        member.seen && !is_alive(member, now) && member.last.incarnation == beat.incarnation;
+        !member.seen || !is_alive(member, now) || member.last.incarnation != beat.incarnation;
     member.last = std::move(beat);
     member.seen = now;
     return returned ? Returned::yes : Returned::no;

@@ -21,7 +21,8 @@ struct FleetMember {
     bool alive = false;
 };
 
-/// Whether an edge was silent for long, though it lived: what it told meanwhile was lost.
+/// Whether an edge was silent for long, or is heard for the first time in this life of it: what it
+/// told meanwhile was lost.
 enum class Returned : std::uint8_t { no, yes };
 
 class FleetView {

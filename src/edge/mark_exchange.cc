@@ -39,10 +39,10 @@ void MarkExchange::on_heartbeat(const Heartbeat& beat, Returned returned) {
     if (beat.id == parts_.self || !beat.in_step) {
         return;
     }
-    const auto being_asked = static_cast<std::size_t>(
-        std::ranges::count_if(to_ask_, [](const auto& one) { return one.second < asks_max; }));
-    if (returned == Returned::yes || (!met_ && being_asked < asked_at_start)) {
-        to_ask_.try_emplace(beat.id, 0U);
+    const auto being_asked = static_cast<std::size_t>(std::ranges::count_if(
+        to_ask_, [](const auto& one) { return one.second.times < asks_max; }));
+    if (met_ ? returned == Returned::yes : being_asked < asked_at_start) {
+        to_ask_.try_emplace(beat.id, Asked{0, met_});
     }
 }
 
@@ -54,12 +54,12 @@ void MarkExchange::on_marks(const Marks& marks) {
     lift(marks_.heard(parts_.loop.now().instant, marks.rows));
     if (marks.answer_complete) {
         answered_ = true;
-        to_ask_[marks.from] = asks_max;  // at a start: not to be asked again
+        to_ask_[marks.from].times = asks_max;  // at a start: not to be asked again
     }
 }
 
 void MarkExchange::on_ask(const AskMarks& ask) {
-    const std::vector<MarkRow> rows = marks_.all();
+    const std::vector<MarkRow> rows = ask.only_own ? marks_.received() : marks_.all();
     std::size_t begin = 0;
     do {
         const std::size_t end = std::min(rows.size(), begin + rows_max);
@@ -67,7 +67,8 @@ void MarkExchange::on_ask(const AskMarks& ask) {
         answer.from = parts_.self;
         answer.rows.assign(rows.begin() + static_cast<std::ptrdiff_t>(begin),
                            rows.begin() + static_cast<std::ptrdiff_t>(end));
-        answer.answer_complete = end == rows.size();
+        // One that has just come itself can't speak for the fleet.
+        answer.answer_complete = met_ && end == rows.size();
         parts_.tell(marks_subject(ask.asker), answer);
         begin = end;
     } while (begin < rows.size());
@@ -76,7 +77,7 @@ void MarkExchange::on_ask(const AskMarks& ask) {
 void MarkExchange::on_connected() {
     for (const FleetMember& member : parts_.fleet.members(parts_.loop.now().instant)) {
         if (member.last.id != parts_.self && member.last.in_step) {
-            to_ask_[member.last.id] = 0;
+            to_ask_[member.last.id] = {};
             return;
         }
     }
@@ -123,14 +124,14 @@ void MarkExchange::ask_next() {
     const Instant now = parts_.loop.now().instant;
     if (met_) {
         std::erase_if(to_ask_, [&](const auto& one) {
-            return one.second >= asks_max || !parts_.fleet.alive(now, one.first);
+            return one.second.times >= asks_max || !parts_.fleet.alive(now, one.first);
         });
     }
     for (auto& [edge, asked] : to_ask_) {
-        if (asked < asks_max) {
-            ++asked;
+        if (asked.times < asks_max) {
+            ++asked.times;
             ++counters_["replay_marks_asked"];
-            parts_.tell(ask_marks_subject(edge), AskMarks{parts_.self});
+            parts_.tell(ask_marks_subject(edge), AskMarks{parts_.self, asked.only_own});
             return;
         }
     }

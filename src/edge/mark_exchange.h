@@ -62,7 +62,11 @@ private:
     ReplayMarks marks_;
     Instant since_;
     std::uint64_t ticks_ = 0;
-    std::map<EdgeId, unsigned> to_ask_;  // how often they were asked
+    struct Asked {
+        unsigned times = 0;
+        bool only_own = false;
+    };
+    std::map<EdgeId, Asked> to_ask_;
     bool answered_ = false;
     bool met_ = false;
     std::function<void()> ready_;

@@ -52,6 +52,7 @@ protected:
         beat.edge = std::to_string(id.value());
         beat.id = id;
         beat.in_step = serves;
+        beat.incarnation = Incarnation(7);
         const Heartbeat heard = beat;
         marks_.on_heartbeat(heard, fleet_.on_heartbeat(loop_.now().instant, std::move(beat)));
     }
@@ -64,6 +65,10 @@ protected:
             }
         }
         return found;
+    }
+    void begin_alone() {
+        marks_.meet([this] { ready_ = true; });
+        loop_.pass(first_after + 100ms);
     }
     void answer(EdgeId from, std::vector<MarkRow> rows) {
         marks_.on_marks({from, std::move(rows), true});
@@ -141,6 +146,7 @@ TEST_F(MarkExchangeTest, ANewcomerWithoutAnAnswerBeginsAtLast) {
 }
 
 TEST_F(MarkExchangeTest, AnswersAllThatItKnows) {
+    begin_alone();
     marks_.on_marks({EdgeId(2), {row(50)}});
     loop_.pass(settle_time + 100ms);
     marks_.on_ask({EdgeId(3)});
@@ -150,7 +156,22 @@ TEST_F(MarkExchangeTest, AnswersAllThatItKnows) {
     EXPECT_EQ(messages[0].rows, std::vector{row(50, 50)});
 }
 
+TEST_F(MarkExchangeTest, ANewcomerDoesNotSpeakForTheFleet) {
+    marks_.on_ask({EdgeId(3)});
+    EXPECT_FALSE(told<Marks>(marks_subject(EdgeId(3))).at(0).answer_complete);
+}
+
+TEST_F(MarkExchangeTest, TellsOneThatMissedItWhatWasReceivedHere) {
+    marks_.on_marks({EdgeId(2), {row(50)}});
+    marks_.on_ask({EdgeId(3), true});
+    EXPECT_TRUE(told<Marks>(marks_subject(EdgeId(3))).back().rows.empty());
+    marks_.on_received({spi, SequenceNumber(51)});
+    marks_.on_ask({EdgeId(3), true});
+    EXPECT_EQ(told<Marks>(marks_subject(EdgeId(3))).back().rows, std::vector{row(51)});
+}
+
 TEST_F(MarkExchangeTest, AnEmptyAnswerIsAnAnswer) {
+    begin_alone();
     marks_.on_ask({EdgeId(3)});
     EXPECT_TRUE(told<Marks>(marks_subject(EdgeId(3))).at(0).answer_complete);
 }
@@ -161,14 +182,20 @@ TEST_F(MarkExchangeTest, AsksAnEdgeThatItMissedForAWhile) {
     ASSERT_TRUE(ready_);
     beat(EdgeId(2), true);
     loop_.pass(1s);
-    EXPECT_TRUE(told<AskMarks>(ask_marks_subject(EdgeId(2))).empty()) << "it told all along";
+    answer(EdgeId(2), {});
+    const std::size_t at_first = told<AskMarks>(ask_marks_subject(EdgeId(2))).size();
+    EXPECT_GE(at_first, 1U) << "what it told before we heard it is lost";
+    beat(EdgeId(2), true);
+    loop_.pass(1s);
+    EXPECT_EQ(told<AskMarks>(ask_marks_subject(EdgeId(2))).size(), at_first) << "it told all along";
     loop_.pass(alive_timeout);
     beat(EdgeId(2), true);
     loop_.pass(300ms);
-    ASSERT_EQ(told<AskMarks>(ask_marks_subject(EdgeId(2))).size(), 1U);
+    ASSERT_EQ(told<AskMarks>(ask_marks_subject(EdgeId(2))).size(), at_first + 1);
+    EXPECT_TRUE(told<AskMarks>(ask_marks_subject(EdgeId(2))).back().only_own);
     answer(EdgeId(2), {row(9, 9)});
     loop_.pass(1s);
-    EXPECT_EQ(told<AskMarks>(ask_marks_subject(EdgeId(2))).size(), 1U);
+    EXPECT_EQ(told<AskMarks>(ask_marks_subject(EdgeId(2))).size(), at_first + 1);
     EXPECT_EQ(lifted_.at(0).mark, row(9, 9).mark);
 }
 

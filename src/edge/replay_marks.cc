@@ -10,6 +10,7 @@ void ReplayMarks::received_here(Instant now, EspSpi spi, SequenceNumber highest)
     Entry& entry = marks_[spi];
     entry.mark.highest = std::max(entry.mark.highest, highest);
     entry.changed = now;
+    entry.here = true;
     settling_.push_back({now + settle_time, spi, highest, true});
     if (!std::exchange(entry.to_tell, true)) {
         to_tell_.push_back(spi);
@@ -76,6 +77,16 @@ std::vector<MarkRow> ReplayMarks::all() const {
     rows.reserve(marks_.size());
     for (const auto& [spi, entry] : marks_) {
         rows.push_back({spi, entry.mark});
+    }
+    return rows;
+}
+
+std::vector<MarkRow> ReplayMarks::received() const {
+    std::vector<MarkRow> rows;
+    for (const auto& [spi, entry] : marks_) {
+        if (entry.here) {
+            rows.push_back({spi, entry.mark});
+        }
     }
     return rows;
 }

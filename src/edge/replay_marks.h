@@ -40,6 +40,8 @@ public:
     [[nodiscard]] esp::FleetMark of(EspSpi spi) const;
     /// For an edge that has just come.
     [[nodiscard]] std::vector<MarkRow> all() const;
+    /// For one that may have missed what was told from here.
+    [[nodiscard]] std::vector<MarkRow> received() const;
     void forget_unless(Instant now, const std::function<bool(EspSpi)>& known);
 
 private:
@@ -49,6 +51,7 @@ private:
         SequenceNumber settled_elsewhere;
         Instant changed;
         bool to_tell = false;
+        bool here = false;  // some of it was received here
     };
     struct Settling {
         Instant at;
