@@ -97,6 +97,15 @@ struct OwnerIs {
     Epoch epoch;
 };
 
+/// A draining edge gives these IKE SAs, all of one chain of rekeys, away: their claims are durable,
+/// nothing is in flight, and it holds their datagrams until it hears OwnerIs. Subject
+/// hand_over_subject(heir).
+struct HandOver {
+    EdgeId from;
+    std::vector<IkeSpi> spis;
+};
+[[nodiscard]] std::string hand_over_subject(EdgeId heir);
+
 /// What was received on a Child SA.
 struct MarkRow {
     EspSpi inbound_spi;
@@ -120,7 +129,7 @@ struct AskMarks {
 [[nodiscard]] std::string ask_marks_subject(EdgeId asked);
 
 using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke,
-                             OwnerIs, Marks, AskMarks>;
+                             OwnerIs, Marks, AskMarks, HandOver>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

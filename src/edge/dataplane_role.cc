@@ -272,6 +272,7 @@ void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
 }
 
 void DataplaneRole::on_event(const dataplane::Received& event) {
+    last_traffic_ = parts_.loop.now().instant;
     if (parts_.marks != nullptr) {
         parts_.marks->on_received(event);
     }
@@ -282,6 +283,7 @@ void DataplaneRole::on_event(const dataplane::Usage& event) {
     if (child == children_.end()) {
         return;
     }
+    last_traffic_ = parts_.loop.now().instant;
     const auto where = endpoint(child->second.record.ike_spi);
     if (where && event.packets_out > 0) {
         sent_to_peer(where->local, where->remote);
