@@ -46,6 +46,8 @@ public:
     /// The kernel drops ESP with an SPI that it doesn't know, and tells nobody; it reports what
     /// came in on an SA a moment later.
     [[nodiscard]] virtual bool kernel_opens_esp() const { return false; }
+    /// Packets that come before their SA wait for it.
+    [[nodiscard]] virtual bool holds_unknown_spis() const { return true; }
 };
 
 using MakeHost = Result<std::unique_ptr<Host>> (*)();

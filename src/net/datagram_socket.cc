@@ -202,21 +202,26 @@ Status DatagramSocket::give_esp_to_kernel() {
     return {};
 }
 
-Status DatagramSocket::bypass_ipsec() {
-    const bool v4 = local_.address.is_v4();
+Status bypass_ipsec(const Fd& fd, IpFamily family) {
+    const bool v4 = family == IpFamily::v4;
     for (const std::uint8_t direction :
          {std::uint8_t{XFRM_POLICY_IN}, std::uint8_t{XFRM_POLICY_OUT}}) {
         xfrm_userpolicy_info policy{};
         policy.sel.family = v4 ? AF_INET : AF_INET6;
         policy.dir = direction;
         policy.action = XFRM_POLICY_ALLOW;
-        const int set = setsockopt(fd_.get(), v4 ? static_cast<int>(IPPROTO_IP) : IPPROTO_IPV6,
+        const int set = setsockopt(fd.get(), v4 ? static_cast<int>(IPPROTO_IP) : IPPROTO_IPV6,
                                    v4 ? IP_XFRM_POLICY : IPV6_XFRM_POLICY, &policy, sizeof policy);
         if (set != 0 && errno != ENOPROTOOPT && errno != EOPNOTSUPP) {
-            return fail_errno("IPsec bypass policy on " + local_.to_string());
+            return fail_errno("IPsec bypass policy on a socket");
         }
     }
     return {};
+}
+
+Status DatagramSocket::bypass_ipsec() {
+    const Status done = net::bypass_ipsec(fd_, local_.address.family());
+    return done ? done : fail(done.error().message + " for " + local_.to_string());
 }
 
 std::size_t DatagramSocket::receive(std::span<IncomingDatagram> datagrams) {

@@ -37,6 +37,9 @@ struct OutgoingDatagram {
     std::uint8_t traffic_class = 0;
 };
 
+/// No IPsec policy touches what goes through the socket. Kernels without IPsec: nothing to do.
+Status bypass_ipsec(const Fd& fd, IpFamily family);
+
 class DatagramSocket {
 public:
     /// UDP. An unspecified address receives for all addresses of its family.

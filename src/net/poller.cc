@@ -41,7 +41,8 @@ const std::vector<std::uint64_t>& Poller::wait(Duration timeout) {
     check(count >= 0 || errno == EINTR, "epoll_wait failed");
     ready_.clear();
     for (int i = 0; i < count; ++i) {
-        ready_.push_back(events[static_cast<std::size_t>(i)].data.u64);
+        const std::uint64_t token = events[static_cast<std::size_t>(i)].data.u64;  // packed
+        ready_.push_back(token);
     }
     return ready_;
 }

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "core/wire/ip/ip_view.h"
+#include "net/datagram_socket.h"
 #include "net/sockaddr.h"
 
 namespace anyswan::net {
@@ -40,6 +41,11 @@ Result<RawIpSender> RawIpSender::open() {
         return fail_errno("raw IPv6 socket options");
     }
     return RawIpSender(std::move(v4), std::move(v6));
+}
+
+Status RawIpSender::bypass_ipsec() const {
+    const Status done = net::bypass_ipsec(v4_, IpFamily::v4);
+    return done && v6_.valid() ? net::bypass_ipsec(v6_, IpFamily::v6) : done;
 }
 
 bool RawIpSender::send(ByteView packet, std::uint32_t mark) {

@@ -11,6 +11,8 @@ class RawIpSender {
 public:
     /// Needs CAP_NET_RAW.
     static Result<RawIpSender> open();
+    /// No IPsec policy touches what it sends.
+    Status bypass_ipsec() const;
     /// The mark leads routing rules and IPsec policies. False: no IP packet, or the stack refused.
     [[nodiscard]] bool send(ByteView packet, std::uint32_t mark = 0);
 

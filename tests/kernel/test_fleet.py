@@ -165,17 +165,18 @@ class KernelFleet(FleetTest):
         wait_for(f"a rekey of {tunnel} by {'us' if by_us else 'the router'}", done, 30, 0.1)
 
     def test_3_rekeys_under_traffic_lose_nothing(self):
-        # The kernel holds no packets for an SA that is on its way. A router that sends on the new SA at once can outrun it:
-        # Libreswan does when it answers our rekey, and any router whose traffic lands elsewhere than its IKE.
-        for edge, lost_max in (("ams", {"cust1 to cust2": 0}), ("sin", {})):
+        # At sin the routers' IKE is relayed to ams, so their packets on a new SA may come before its record: they wait there.
+        for edge in ("ams", "sin"):
             self.warm(edge, edge, edge)
             pings = self.rings()
             for _ in range(ROUNDS):
                 for number in CUSTOMERS:
                     self.rekey(number, by_us=True)
                     self.rekey(number, by_us=False)
-            for name, ping in pings.items():
-                self.judge({name: ping}, lost_max.get(name, 4 * ROUNDS), f"{2 * ROUNDS} rekeys of each tunnel at {edge}")
+            counters = self.net.edges[edge].ask("counters")
+            print(f"     {edge}: {counters['held_unknown_spi']} packets waited for their SA, {counters['returned_unknown_spi']} came in again",
+                  flush=True)
+            self.judge(pings, 0, f"{2 * ROUNDS} rekeys of each tunnel at {edge}")
 
     def test_4_a_daemon_restarts_under_traffic(self):
         self.warm("ams", "ams", "ams")

@@ -15,6 +15,7 @@
 #include "dataplane/xfrm/kernel.h"
 #include "dataplane/xfrm/translate.h"
 #include "net/datagram_socket.h"
+#include "net/esp_tap.h"
 #include "net/raw_ip.h"
 #include "net/route_netlink.h"
 
@@ -138,6 +139,11 @@ void probe_sockets(Findings& findings) {
     findings.add("raw", "raw sockets (CAP_NET_RAW)", Need::all,
                  raw ? Status{} : Status{Unexpected{raw.error()}},
                  "give the daemon CAP_NET_RAW, or run it as root");
+    const auto tap = net::EspTap::open(std::vector{*IpAddress::parse("127.0.0.1")}, 4500);
+    findings.add(
+        "esp_tap", "ESP packets that come before their SA can wait for it", Need::nothing,
+        tap ? Status{} : Status{Unexpected{tap.error()}},
+        "CONFIG_BPF_SYSCALL and CONFIG_PACKET; give the daemon CAP_BPF, or run it as root");
 }
 
 void probe_host(Findings& findings) {

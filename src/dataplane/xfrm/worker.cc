@@ -29,6 +29,7 @@ constexpr std::uint64_t waker_token = 0;
 constexpr std::uint64_t event_token = 1;
 constexpr std::uint64_t socket_tokens = 2;
 constexpr std::uint64_t domain_tokens = std::uint64_t{1} << 32U;
+constexpr std::uint64_t outrun_token = domain_tokens - 1;
 
 /// "as-" -> "as_ipsec": no account can be called so.
 std::string interface_of(const std::string& prefix) {
@@ -106,9 +107,16 @@ Result<Worker::Parts> Worker::open_parts(const XfrmDriverConfig& config) {
     if (error) {
         return Unexpected{*error};
     }
-    return Parts{std::move(*sockets), std::move(*poller),          std::move(*waker),
-                 std::move(*netlink), Kernel(std::move(*channel)), std::move(*events),
-                 std::move(*injector)};
+    auto tap = net::EspTap::open(config.base.local_addresses, config.base.natt_port);
+    Parts parts{std::move(*sockets), std::move(*poller),          std::move(*waker),
+                std::move(*netlink), Kernel(std::move(*channel)), std::move(*events),
+                std::move(*injector)};
+    if (tap) {
+        parts.tap.emplace(std::move(*tap));
+    } else {
+        parts.outrun_trouble = tap.error().message;
+    }
+    return parts;
 }
 
 Result<std::unique_ptr<Worker>> Worker::make(XfrmDriverConfig config, DriverSink sink) {
@@ -152,7 +160,21 @@ Worker::Worker(XfrmDriverConfig config, DriverSink sink, Parts parts, Mode mode)
       waiting_(drops_),
       pool_(packet_capacity, pool_kept_max),
       now_(net::read_clock().instant),
-      statistics_at_start_(read_xfrm_statistics()) {
+      statistics_at_start_(read_xfrm_statistics()),
+      outrun_trouble_(std::move(parts.outrun_trouble)) {
+    if (mode == Mode::policies) {
+        // Linux holds nothing that comes in over lo to inbound policies (disable_policy), and
+        // without an interface of its own the inner packet counts as come over lo, too.
+        outrun_trouble_ = "that needs an xfrm interface";
+    } else if (parts.tap) {
+        auto injector = net::RawIpSender::open();
+        const Status past = injector ? injector->bypass_ipsec() : Status{};
+        if (injector && past) {
+            outrun_.emplace(std::move(*parts.tap), std::move(*injector), drops_);
+        } else {
+            outrun_trouble_ = injector ? past.error().message : injector.error().message;
+        }
+    }
     if (mode == Mode::interface) {
         interface_ = interface_of(config_.base.interface_prefix);
     }
@@ -169,6 +191,11 @@ Status Worker::start() {
     }
     for (std::size_t i = 0; done && i < sockets_.size(); ++i) {
         done = poller_.add(sockets_.fd(i), socket_tokens + i);
+    }
+    if (done && outrun_) {
+        for (const int fd : outrun_->fds()) {
+            done = done ? poller_.add(fd, outrun_token) : done;
+        }
     }
     return done ? load() : done;
 }
@@ -206,6 +233,13 @@ Status Worker::load() {
             routes_[{route.table, route.prefix}] = route.xfrm_if_id;
         }
     }
+    for (const std::uint32_t number : leftovers_) {
+        for (const auto& [id, state] : kernel_.present(number).states) {
+            if (outrun_) {
+                (void)outrun_->know(id.spi);  // inbound or not: it is nobody else's
+            }
+        }
+    }
     counts_["leftover_tunnels"] = leftovers_.size();
     settled_ = leftovers_.empty() && routes_.empty();
     return {};
@@ -219,6 +253,8 @@ void Worker::run_once() {
             waker_.clear();
         } else if (token == event_token) {
             read_events();
+        } else if (token == outrun_token) {
+            receive_outrun();
         } else if (token < domain_tokens) {
             receive_ike(static_cast<std::size_t>(token - socket_tokens));
         } else if (const auto found =
@@ -232,6 +268,7 @@ void Worker::run_once() {
         tick();
     }
     reconcile();
+    release_outrun();
     flush();
 }
 
@@ -241,6 +278,7 @@ void Worker::apply(std::span<const Change> changes) {
         std::visit([this](const auto& one) { on(one); }, change);
     }
     reconcile();
+    release_outrun();
     flush();
 }
 
@@ -295,6 +333,12 @@ std::map<std::string, std::uint64_t> Worker::counters() {
             read[name] += value;
         }
     }
+    if (outrun_) {
+        read["held_unknown_spi"] = outrun_->held();
+        read["returned_unknown_spi"] = outrun_->returned();
+        // The kernel counts them as they come; those that wait aren't lost.
+        read["drop_unknown_spi"] -= std::min(read["drop_unknown_spi"], outrun_->held());
+    }
     read["ike_in"] = sockets_.counts().ike_in;
     read["ike_out"] = sockets_.counts().ike_out;
     read["natt_keepalives"] = sockets_.counts().natt_keepalives;
@@ -306,6 +350,8 @@ std::string Worker::describe() const {
     text += interface_.empty()
                 ? "no xfrm interface: policies pick tunnels by traffic selector, accounts by mark"
                 : "xfrm interface " + interface_ + " in collect-metadata mode";
+    text += outrun_ ? "; an ESP packet that comes before its SA waits for it"
+                    : "; an ESP packet that comes before its SA is lost: " + outrun_trouble_;
     text += sockets_kept_ ? "; the service manager keeps the UDP sockets over restarts" : "";
     text += "; " + std::to_string(model_.size()) + " Child SAs";
     for (const auto& [table, domain] : domains_) {

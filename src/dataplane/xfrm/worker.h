@@ -10,6 +10,7 @@
 #include "dataplane/user/outer_sockets.h"
 #include "dataplane/xfrm/kernel.h"
 #include "dataplane/xfrm/model.h"
+#include "dataplane/xfrm/outrun.h"
 #include "dataplane/xfrm/waiting_packets.h"
 #include "dataplane/xfrm/xfrm_driver.h"
 #include "net/poller.h"
@@ -45,6 +46,9 @@ public:
         Kernel kernel;
         net::NetlinkSocket events;
         net::RawIpSender injector;
+        /// Without: packets that outrun their SA are lost, and `outrun_trouble` says why.
+        std::optional<net::EspTap> tap{};
+        std::string outrun_trouble{};
     };
     static Result<std::unique_ptr<Worker>> make(XfrmDriverConfig config, DriverSink sink);
     /// With these parts, of which tests make up some.
@@ -85,7 +89,7 @@ private:
     void on(const GrantSequence& change);
     void on(const RevokeSequence& change);
     void on(const LiftReplay& change);
-    void on(const DenySpi& /*change*/) {}
+    void on(const DenySpi& change);
     void on(const Settled& change);
     void extend(Sa& sa, std::uint64_t first, std::uint64_t last);
     void move(Sa& sa, const Endpoint& local, const Endpoint& remote, bool udp_encapsulation);
@@ -109,6 +113,11 @@ private:
                                                 std::uint32_t if_id) const;
     [[nodiscard]] bool carries(const Tunnel& tunnel) const;
     void release_waiting(Tunnel& tunnel);
+
+    // Packets that came before their SA (worker_events.cc).
+    void receive_outrun();
+    void release_outrun();
+    void forget_spi(EspSpi spi);
 
     // Events and timers (worker_events.cc).
     void read_events();
@@ -143,6 +152,8 @@ private:
     unsigned interface_index_ = 0;
     esp::DropCounts drops_{};
     WaitingPackets waiting_;
+    std::optional<Outrun> outrun_;
+    std::set<EspSpi> unknown_;  // SAs that the tap was not told of yet
     esp::PacketPool pool_;
     std::map<std::uint32_t, DomainState> domains_;  // by table
     std::unordered_map<EspSpi, SaBook> books_;
@@ -162,6 +173,7 @@ private:
     Instant next_retry_;
     std::map<std::string, std::uint64_t> counts_;
     std::map<std::string, std::uint64_t> statistics_at_start_;
+    std::string outrun_trouble_;  // why there is none
 
     std::vector<Event> out_;
     std::vector<IkeDatagram> ike_;

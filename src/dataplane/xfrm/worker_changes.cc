@@ -99,6 +99,7 @@ void Worker::on(const InstallSa& change) {
     }
     Sa& sa = **installed;
     books_[spi].seen.inbound_spi = spi;
+    unknown_.insert(spi);
     touch(*sa.tunnel);
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(sa.tunnel->newest_first, [&](const Sa* sibling) {
@@ -115,6 +116,7 @@ void Worker::remove_sa(Sa& sa) {
     const EspSpi spi = sa.record.inbound_spi;
     touch(*sa.tunnel);
     failed_.erase(spi);
+    forget_spi(spi);
     books_.erase(spi);
     model_.remove(spi);
 }
@@ -122,6 +124,7 @@ void Worker::remove_sa(Sa& sa) {
 void Worker::on(const RemoveSa& change) {
     Sa* sa = model_.find(change.inbound_spi);
     if (sa == nullptr) {
+        on(DenySpi{change.inbound_spi});  // it was ended before it came here
         return;
     }
     if (!change.drain) {
@@ -338,6 +341,12 @@ void Worker::adopt(Tunnel& tunnel) {
     }
 }
 
+void Worker::on(const DenySpi& change) {
+    if (outrun_) {
+        outrun_->deny(change.inbound_spi, now_);
+    }
+}
+
 void Worker::on(const Settled& /*change*/) {
     if (settled_) {
         return;
@@ -350,6 +359,11 @@ void Worker::on(const Settled& /*change*/) {
             ++counts_["leftover_tunnels_removed"];
         }
         dirty_.insert(number);
+        for (const auto& [id, state] : kernel_.present(number).states) {
+            if (model_.find(id.spi) == nullptr) {
+                forget_spi(id.spi);
+            }
+        }
     }
     leftovers_.clear();
     reconcile();

@@ -197,6 +197,9 @@ void Worker::tick() {
             }
         }
     }
+    if (outrun_) {
+        outrun_->tick(now_);
+    }
     poll_some();
     lift_some();
 }
@@ -283,6 +286,61 @@ bool Worker::read_one(DomainState& domain) {
     }
     pool_.give(std::move(packet));
     return got;
+}
+
+void Worker::receive_outrun() {
+    outrun_->receive(
+        now_,
+        [this](EspSpi spi) {
+            const Sa* sa = model_.find(spi);
+            return sa != nullptr && !sa->refused && !unknown_.contains(spi);
+        },
+        out_);
+}
+
+/// SAs came in force: what waits for them goes to the kernel, after the tap lets nothing more of
+/// theirs through.
+void Worker::release_outrun() {
+    if (!outrun_) {
+        unknown_.clear();
+        return;
+    }
+    std::vector<EspSpi> known;
+    bool full = false;
+    std::erase_if(unknown_, [&](EspSpi spi) {
+        const Sa* sa = model_.find(spi);
+        if (sa == nullptr) {
+            return true;
+        }
+        if (sa->refused || !kernel_.present(sa->tunnel->number).states.contains(sa->inbound_id())) {
+            return false;
+        }
+        full = full || !outrun_->know(spi);
+        known.push_back(spi);
+        return true;
+    });
+    if (known.empty()) {
+        return;
+    }
+    receive_outrun();
+    for (const EspSpi spi : known) {
+        outrun_->release(spi);
+    }
+    if (full) {
+        for (const int fd : outrun_->fds()) {
+            poller_.remove(fd);
+        }
+        outrun_.reset();
+        outrun_trouble_ = "there are too many SAs";
+        ++counts_["outrun_given_up"];
+    }
+}
+
+void Worker::forget_spi(EspSpi spi) {
+    unknown_.erase(spi);
+    if (outrun_) {
+        outrun_->forget(spi);
+    }
 }
 
 /// A packet for a tunnel that had no SA to send on when it was routed.

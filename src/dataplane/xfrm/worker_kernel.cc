@@ -131,6 +131,10 @@ void Worker::refused(Sa& sa, bool inbound, const Refusal& refusal) {
         return;
     }
     (inbound ? sa.refused : sa.mute) = true;
+    if (inbound) {
+        forget_spi(sa.record.inbound_spi);
+        unknown_.insert(sa.record.inbound_spi);
+    }
     touch(*sa.tunnel);
     const EspSpi spi = sa.record.inbound_spi;
     SaBook& book = books_[spi];

@@ -8,8 +8,8 @@
 // sequence numbers, and to hold inner packets while a tunnel has no SA that it may send on: then
 // its routes lead to a TUN of the account, whose packets wait here and go on their way afterwards.
 //
-// The kernel drops ESP of an SPI that it doesn't know without telling anyone, so there is no
-// UnknownSpi from this driver; drop_unknown_spi counts such packets.
+// The kernel drops ESP of an SPI that it doesn't know without telling anyone; Outrun looks at what
+// comes in, asks for such SPIs (UnknownSpi) and gives the packets back when their SA is in force.
 #pragma once
 
 #include "dataplane/user/user_driver.h"

@@ -255,6 +255,44 @@ TEST(XfrmPoliciesRefusal, SaysWhatTheKernelLacks) {
     EXPECT_THAT(xfrm::refusal_text(state, {ENOMEM, ""}), HasSubstr("tried again"));
 }
 
+TEST_P(XfrmDriverTest, PacketsWaitForTheirSaWhereThereIsAnInterface) {
+    const bool by_policies = GetParam();
+    ASSERT_EQ(host->holds_unknown_spis(), !by_policies) << host->driver().describe();
+    if (by_policies) {
+        return;
+    }
+    struct Way {
+        Endpoint remote, local;
+    };
+    std::uint32_t spi = 0x1000;
+    std::uint64_t held = 0;
+    for (const Way& way : {Way{testing::peer_natt, testing::driver_natt},
+                           Way{{testing::peer_natt.address, 0}, {testing::driver_natt.address, 0}},
+                           Way{{esp::testing::address("2001:db8:ff::2"), 4500},
+                               {esp::testing::address("2001:db8:ff::1"), 4500}},
+                           Way{{esp::testing::address("2001:db8:ff::2"), 0},
+                               {esp::testing::address("2001:db8:ff::1"), 0}}}) {
+        SCOPED_TRACE(way.remote.to_string());
+        const auto record = make_record("aes256gcm16-esn", spi += 0x100);
+        Peer peer(record);
+        host->send_esp(way.remote, way.local, peer.seal(1, datagram(far_to_near, "early")), 0);
+        const auto asked = next_event<UnknownSpi>();
+        ASSERT_TRUE(asked.has_value());
+        EXPECT_EQ(asked->inbound_spi, record.inbound_spi);
+        EXPECT_EQ(asked->remote, way.remote);
+        ASSERT_TRUE(eventually([&] { return counter("held_unknown_spi") == held + 1; }));
+        held += 1;
+        apply(InstallSa{record.clone(), way.local, way.remote, way.remote.port != 0});
+        EXPECT_EQ(next_inner(), datagram(far_to_near, "early"));
+        host->send_esp(way.remote, way.local, peer.seal(2, datagram(far_to_near, "later")), 0);
+        EXPECT_EQ(next_inner(), datagram(far_to_near, "later"));
+        // The kernel has it by itself now.
+        EXPECT_EQ(counter("held_unknown_spi"), held);
+        EXPECT_EQ(counter("returned_unknown_spi"), held);
+        apply(RemoveSa{record.inbound_spi});
+    }
+}
+
 TEST_P(XfrmDriverTest, AStateThatSomebodyRemovedComesToLight) {
     const auto record = make_record("aes128gcm16");
     apply(install(record), grant(record.inbound_spi, 1, 1000));

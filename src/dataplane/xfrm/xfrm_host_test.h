@@ -30,6 +30,9 @@ public:
     void collect_ike(std::vector<IkeDatagram>& to) override;
     void wait_a_little() override { (void)poller_.wait(10ms); }
     [[nodiscard]] bool kernel_opens_esp() const override { return true; }
+    [[nodiscard]] bool holds_unknown_spis() const override {
+        return driver_->describe().find("waits for it") != std::string::npos;
+    }
 
     /// Ends the driver, as a crash would as far as the kernel is concerned, and starts another.
     /// `answer_buffer`: of its netlink sockets, in bytes.
