@@ -57,6 +57,7 @@ void DataplaneRole::change(dataplane::Change change) {
 }
 
 void DataplaneRole::on_in_step() {
+    in_step_ = true;
     if (std::exchange(held_back_, false) && !batch_.empty()) {
         parts_.loop.post([this] { apply_batch(); });
     }
@@ -89,6 +90,7 @@ void DataplaneRole::apply_batch() {
             report_applied(found->second, now);
         }
     }
+    settled_ = settled_ || (in_step_ && batch_.empty());
     if (!batch_.empty()) {
         parts_.loop.post([this] { apply_batch(); });
     }

@@ -76,8 +76,8 @@ public:
     [[nodiscard]] std::optional<std::vector<SaTrouble>> take_troubles();
     /// SAs that could not be applied here.
     [[nodiscard]] std::size_t failed() const { return failed_.size(); }
-    /// Everything that is known is with the driver.
-    [[nodiscard]] bool settled() const { return !held_back_ && batch_.empty(); }
+    /// Everything that was known at on_in_step() is with the driver.
+    [[nodiscard]] bool settled() const { return settled_; }
     /// When the driver last spoke of packets, inbound or outbound.
     [[nodiscard]] Instant last_traffic() const { return last_traffic_; }
     /// Publish to applied, of the last record that another edge published; milliseconds.
@@ -122,6 +122,8 @@ private:
     std::vector<TrafficRow> traffic_;
     Instant last_traffic_;
     bool held_back_ = false;
+    bool in_step_ = false;
+    bool settled_ = false;
     std::set<EspSpi> failed_;  // what has trouble
     bool told_trouble_ = false;
     std::deque<dataplane::Change> batch_;

@@ -351,6 +351,7 @@ void Edge::put_edge_record() {
 
 // Not before the driver has every SA: a packet must not come sooner.
 void Edge::announce_if_ready() {
+    ready_ = ready_ || not_ready().empty();
     if (announce_wanted_ && not_ready().empty()) {
         announce_wanted_ = false;
         announce();

@@ -154,6 +154,7 @@ private:
     sa::SpiPool spi_pool_;
     SpiSource spis_;
     bool claiming_spis_ = false;
+    bool ready_ = false;  // was, since the start
     bool announce_wanted_ = false;
     bool announced_ = false;  // the addresses are on lo
     std::map<std::string, std::uint64_t> counters_;

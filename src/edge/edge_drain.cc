@@ -73,7 +73,15 @@ Status Edge::cancel_drain() {
     return {};
 }
 
+// Once ready, it takes a drain to change that: when the store loses what it had, all edges at once
+// read it anew, and routers that heard "not ready" from all of them would have none.
 std::vector<std::string> Edge::not_ready() const {
+    if (drain_ && drain_->state() != DrainState::serving) {
+        return {std::string("this edge is ") + name(drain_->state())};
+    }
+    if (ready_) {
+        return {};
+    }
     if (!facts_) {
         return {"the store has not answered since the start"};
     }
@@ -85,9 +93,6 @@ std::vector<std::string> Edge::not_ready() const {
     }
     if (!dataplane_->settled()) {
         return {"SAs are being given to the dataplane"};
-    }
-    if (drain_->state() != DrainState::serving) {
-        return {std::string("this edge is ") + name(drain_->state())};
     }
     return {};
 }
@@ -116,6 +121,10 @@ Health Edge::health() const {
     }
     if (!store_connected()) {
         health.trouble.push_back("the store is not reachable: " + store_text());
+    }
+    if (ready_ && !serving()) {
+        health.trouble.emplace_back(
+            "the store lost what it had; the fleet's records are read anew");
     }
     if (!hook_.trouble().empty()) {
         health.trouble.push_back("the announce hook failed: " + hook_.trouble());
