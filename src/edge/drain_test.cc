@@ -166,13 +166,12 @@ TEST_F(DrainTest, TheHeirIsWhereThePeersTrafficGoes) {
     ASSERT_TRUE(drain_.begin(30s));
     const EspSpi child = a_.role.list().at(0).children.at(0).inbound_spi;
     drain_.on_marks({EdgeId(3), {{child, {}}}, false});
-    std::optional<std::string> to;
-    EXPECT_TRUE(until([&] {
-        for (const auto& [subject, body] : std::exchange(a_.told, {})) {
-            to = std::holds_alternative<HandOver>(body) ? std::optional(subject) : to;
-        }
-        return to.has_value();
-    }));
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(15);
+    while (a_.told_of<HandOver>().empty() && std::chrono::steady_clock::now() < end) {
+        loop_.run_ready();
+    }
+    ASSERT_FALSE(a_.told.empty());
+    const std::string to = a_.told.back().first;
     EXPECT_EQ(to, hand_over_subject(EdgeId(3)));
 }
 
