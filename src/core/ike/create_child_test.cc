@@ -204,6 +204,29 @@ TEST_P(Life, TheNewOneIsWrittenBeforeTheAnswerLeavesAndTheOldOneStays) {
     expect_agreement(1);
 }
 
+TEST_P(Life, WhatWasReplacedStaysUntilEveryEdgeHasTheNewOne) {
+    const EspSpi before = first.child_sa()->inbound_spi;
+    world.rekey_child(first);
+    world.deliver();
+    world.wait(replaced_for - 10ms);
+    EXPECT_EQ(first.live_children(), 2U);
+    EXPECT_EQ(second.live_children(), 2U);
+    EXPECT_FALSE(first.child_sa()->outbound_waits);
+    world.wait(20ms);
+    EXPECT_EQ(second.live_children(), 1U);
+    EXPECT_TRUE(first.children.at(before).ended);
+    expect_agreement(1);
+}
+
+TEST_P(Life, WhatWasReplacedIsNotRekeyedAgainMeanwhile) {
+    const EspSpi before = second.child_sa()->inbound_spi;
+    world.rekey_child(first);
+    world.deliver();
+    world.tell(second, RekeyChild{second.spi(), before});
+    world.deliver();
+    expect_agreement(1);
+}
+
 TEST_P(Life, RekeyTwentyTimesFromEitherSide) {
     for (int i = 0; i < 20; ++i) {
         world.rekey_child(i % 2 == 0 ? first : second);
@@ -249,6 +272,7 @@ TEST_P(Life, ARekeyIsShownWhileItLasts) {
     world.deliver_from(first);
     EXPECT_TRUE(row(second).rekeying) << "it has a successor";
     world.deliver();
+    world.wait(replaced_for);
     EXPECT_FALSE(row(first).rekeying);
     EXPECT_FALSE(row(second).rekeying);
 }

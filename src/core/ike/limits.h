@@ -61,6 +61,10 @@ inline constexpr std::size_t awaited_max = 4;
 inline constexpr Duration undecided_pause = 1s;
 /// How long a replaced IKE SA waits for the peer's DELETE before we send one.
 inline constexpr Duration retire_after = 60s;
+/// How long a Child SA that we have rekeyed is kept before our DELETE. Until then each edge has
+/// heard of the new one and has sequence numbers for it; some peers drop what still comes in on the
+/// old one as soon as they read the DELETE.
+inline constexpr Duration replaced_for = 2s;
 /// After its end an IKE SA still answers retransmissions of the last request for this long.
 inline constexpr Duration linger = 60s;
 /// Unprotected refusals per second, and in one burst (RFC 7296 2.21.4).

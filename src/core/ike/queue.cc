@@ -100,6 +100,12 @@ void wish_next(Session& session, Task task) {
     }
 }
 
+void wish_later(Session& session, Task task, Instant not_before) {
+    if (!wanted(session, task)) {
+        enqueue(session, Wish{std::move(task), not_before});
+    }
+}
+
 void wish_first(Session& session, Wish wish) {
     auto& wishes = session.in<Established>().wishes;
     wishes.insert(wishes.begin(), std::move(wish));

@@ -11,6 +11,8 @@ namespace anyswan::ike {
 void wish(Session& session, Context& context, Task task);
 /// Only adds it: for a session that will go_on() in this step.
 void wish_next(Session& session, Task task);
+/// Likewise, but it isn't due before.
+void wish_later(Session& session, Task task, Instant not_before);
 /// Puts it before all others.
 void wish_first(Session& session, Wish wish);
 /// Whether such a wish waits or is under way.

@@ -207,6 +207,21 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
     return request;
 }
 
+/// What our side has rekeyed before and not yet deleted. A rekey by the peer makes a Child SA whose
+/// use waits for it, and the end of the old one is the peer's business.
+void end_replaced(Session& session, Now now) {
+    if (!session.is<Established>()) {
+        return;  // all of it ends
+    }
+    const Established& sa = session.in<Established>();
+    for (const sa::ChildSaRecord& child : sa.children) {
+        if (child.replaces != EspSpi{} && !child.outbound_waits &&
+            find_child(sa, child.replaces) != nullptr && !is_deleting(sa, child.replaces)) {
+            wish_later(session, task::DeleteChildren{{child.replaces}}, now.instant + replaced_for);
+        }
+    }
+}
+
 /// Of a claim that doesn't say. On port 4500 it is right but for peers that moved there without a
 /// NAT, and it is only used when the peer moves again, which is what a NAT does.
 NatStatus guessed_nat(const sa::IkeSaRecord& record) {
@@ -406,6 +421,7 @@ Session session_from(Adopt adopt, const EngineConfig& config, Now now) {
     if (record.request) {
         resume_request(session, *record.request, config, now);
     }
+    end_replaced(session, now);
     return session;
 }
 

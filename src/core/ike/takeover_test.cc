@@ -2,6 +2,7 @@
 // Another edge, or the same one after a restart, goes on with an IKE SA from its claim: the peer
 // must not notice. The network's checks hold N1 and N4 across owners.
 #include "core/ike/helpers.h"
+#include "core/ike/limits.h"
 #include "core/ike/peer_test_tool.h"
 
 namespace anyswan::ike::test {
@@ -94,6 +95,28 @@ TEST_F(Takeover, ADeleteInFlightIsFinished) {
     EXPECT_EQ(world.customer.state(), "none");
     EXPECT_EQ(world.fleet.state(), "none");
     EXPECT_EQ(world.fleet.live_children(), 0U);
+}
+
+TEST_F(Takeover, WhatTheFormerOwnerRekeyedIsDeleted) {
+    world.rekey_child(world.fleet);
+    world.deliver();
+    EXPECT_EQ(world.fleet.live_children(), 2U);
+    take_over();
+    world.wait(replaced_for + 10ms);
+    EXPECT_EQ(world.disagreement(), "");
+    EXPECT_EQ(world.fleet.live_children(), 1U);
+    EXPECT_EQ(world.customer.live_children(), 1U);
+}
+
+TEST_F(Takeover, WhatThePeerRekeyedIsLeftToIt) {
+    world.rekey_child(world.customer);
+    world.deliver();
+    const std::size_t said = world.trace.size();
+    take_over();
+    world.wait(10s);
+    EXPECT_EQ(world.disagreement(), "");
+    EXPECT_EQ(world.fleet.live_children(), 1U);
+    EXPECT_EQ(world.trace.size(), said + 2) << "the peer's DELETE and our answer";
 }
 
 TEST_F(Takeover, LivenessChecksThatTheStoreNeverSawAreNoGap) {

@@ -15,6 +15,7 @@
 
 #include "core/crypto/test_pki.h"
 #include "core/ike/helpers.h"
+#include "core/ike/limits.h"
 #include "core/trace/tracer.h"
 
 namespace anyswan::trace {
@@ -230,6 +231,8 @@ TEST_P(Golden, ByteForByte) {
     ASSERT_TRUE(world.up());
     if (scenario.wish) {
         scenario.wish(world);
+        recorder.exchange();
+        world.pass(ike::replaced_for);
         recorder.exchange();
         ASSERT_EQ(world.disagreement(), "");
     }

@@ -6,7 +6,7 @@
 //   HDR, SK {[N(REKEY_SA)], SA, Ni, [KEi], TSi, TSr}  -->
 //                                                 <--  HDR, SK {SA, Nr, [KEr], TSi, TSr}
 //   if there are additional key exchanges, N(ADDITIONAL_KEY_EXCHANGE) with it, and followup_ke.cc;
-//   and after a rekey, by its initiator:
+//   and a while after a rekey, by its initiator:
 //   HDR, SK {D(the old one)}  -->
 //                                                 <--  HDR, SK {D}
 //
@@ -128,9 +128,10 @@ Expected<EspSpi, Refusal> judge(const Session& session, const Established& sa,
                                  "our rekey of Child SA " + hex(child->inbound_spi) +
                                      " is in its IKE_FOLLOWUP_KE exchanges")};
     }
-    if (is_closing(sa, child->inbound_spi)) {
-        return Unexpected{refuse(NotifyType::temporary_failure,
-                                 "Child SA " + hex(child->inbound_spi) + " is being deleted")};
+    if (is_deleting(sa, child->inbound_spi)) {
+        return Unexpected{
+            refuse(NotifyType::temporary_failure,
+                   "Child SA " + hex(child->inbound_spi) + " is being deleted, or soon")};
     }
     if (sa.children.size() >= 2 * children_max) {
         return Unexpected{refuse(NotifyType::no_additional_sas,
@@ -348,7 +349,8 @@ void take(Session& session, Context& context, in_flight::CreateChild& asked,
     if (redundant) {
         wish_next(session, task::DeleteChildren{{child.inbound_spi}});
     } else if (find_child(sa, asked.replaces) != nullptr) {
-        wish_next(session, task::DeleteChildren{{asked.replaces}});
+        wish_later(session, task::DeleteChildren{{asked.replaces}},
+                   context.now.instant + replaced_for);
     }
     writes.emplace_back(std::move(child));
 }
