@@ -122,6 +122,7 @@ Json to_json(const edge::ChildRow& row) {
               {"published_at_ns", record.published_at.unix_ns},
               {"expires_at_ns", record.expires_at.unix_ns},
               {"sender", row.sender},
+              {"made_for", record.made_for.value()},
               {"state", row.trouble.empty() ? (row.applied_at ? "applied" : "waiting") : "failed"},
               {"bytes_in", row.usage.bytes_in},
               {"packets_in", row.usage.packets_in},

@@ -38,11 +38,15 @@ constexpr const char* prefix_form =
 
 sa::SenderRule read_sender_rule(TableReader& table) {
     const std::string word = table.text("sender_rule", "auto");
-    if (word == "auto" || word == "pinned") {
-        return word == "auto" ? sa::SenderRule::automatic : sa::SenderRule::pinned;
+    for (const sa::SenderRule rule :
+         {sa::SenderRule::automatic, sa::SenderRule::pinned, sa::SenderRule::per_edge}) {
+        if (word == sa::name(rule)) {
+            return rule;
+        }
     }
-    table.mistake("sender_rule",
-                  "\"" + word + "\" is not available; this version has \"auto\" and \"pinned\"");
+    table.mistake("sender_rule", "\"" + word +
+                                     "\" is not available; this version has \"auto\", \"pinned\" "
+                                     "and \"per-edge\"");
     return sa::SenderRule::automatic;
 }
 

@@ -441,6 +441,24 @@ TEST_P(DriverConformance, ARekeyByThePeerLosesNothing) {
     EXPECT_EQ(scene.next_inner(), datagram(far_to_near, "late"));
 }
 
+TEST_P(DriverConformance, AReauthenticationByThePeerLosesNothing) {
+    MAKE_SCENE(scene);
+    auto before = make_record("aes128gcm16", 0x1000);
+    auto after = make_record("aes256gcm16", 0x2000);
+    before.published_at = WallTime{100};
+    after.published_at = WallTime{200};
+    after.outbound_waits = true;
+    scene.apply(install(before), grant(before.inbound_spi, 1, many), install(after),
+                grant(after.inbound_spi, 1, many));
+    Peer old_peer(before);
+    Peer new_peer(after);
+    scene.send(datagram(near_to_far, "the peer may not have our response yet"));
+    EXPECT_TRUE(next_opened(scene, old_peer).has_value());
+    scene.apply(RemoveSa{before.inbound_spi});
+    scene.send(datagram(near_to_far, "there is no other"));
+    EXPECT_TRUE(next_opened(scene, new_peer).has_value());
+}
+
 TEST_P(DriverConformance, FollowsAMovedPeerAndAMoveCommand) {
     MAKE_SCENE(scene);
     const auto record = make_record("aes128gcm16");

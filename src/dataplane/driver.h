@@ -24,9 +24,13 @@ struct RemoveDomain {
     std::string account;
 };
 
+/// Which of a tunnel's Child SAs to send on: one of our own (sender rule `per_edge`), else one that
+/// all share, else another edge's. Among equals the newest.
+enum class SendOn : std::uint8_t { own = 0, shared = 1, others = 2 };
+
 /// Both directions of a Child SA, to be installed. Installing an SPI that is installed is a no-op.
 /// An SA with outbound_waits isn't sent on while the one it replaces can be, until a packet came
-/// in.
+/// in; if it replaces none, while any other of the tunnel can be, until then or for outbound_wait.
 struct InstallSa {
     sa::ChildSaRecord record;
     Endpoint local;
@@ -37,6 +41,7 @@ struct InstallSa {
     bool behind_nat = false;
     /// What other edges have received on it: the replay window starts there (N3).
     esp::FleetMark mark{};
+    SendOn send_on = SendOn::shared;
 };
 /// Nothing is sent on the SA any more. With `drain` what is still under way to us is received for a
 /// few seconds (it was replaced by a rekey); without it the SA is cut off at once.
@@ -52,7 +57,7 @@ struct MoveEndpoint {
     bool udp_encapsulation = false;
     bool behind_nat = false;  // as in InstallSa
 };
-/// Inner routing: packets for `prefix` go to the tunnel's newest Child SA that may be sent on.
+/// Inner routing: packets for `prefix` go to the tunnel's best Child SA that may be sent on.
 struct AddRoute {
     sa::TunnelId tunnel;
     IpPrefix prefix;

@@ -228,6 +228,10 @@ Json to_json(const AskMarks& ask) {
     return {{"type", "askmarks"}, {"asker", ask.asker.value()}};
 }
 
+Json to_json(const WantSender& want) {
+    return {{"type", "sender"}, {"origin", want.origin.value()}, {"sender", want.sender.value()}};
+}
+
 std::optional<BusBody> from_json(const Json& json) {
     const std::string type = json.at("type").get<std::string>();
     if (type == "heartbeat") {
@@ -268,6 +272,10 @@ std::optional<BusBody> from_json(const Json& json) {
         return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),
                        EdgeId(number<std::uint16_t>(json.at("owner"))),
                        Epoch(number<std::uint64_t>(json.at("epoch")))};
+    }
+    if (type == "sender") {
+        return WantSender{IkeSpi(number<std::uint64_t>(json.at("origin"))),
+                          EdgeId(number<std::uint16_t>(json.at("sender")))};
     }
     return std::nullopt;
 }

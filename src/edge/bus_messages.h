@@ -128,8 +128,15 @@ struct AskMarks {
 };
 [[nodiscard]] std::string ask_marks_subject(EdgeId asked);
 
+/// The owner of this IKE SA is to create a Child SA for the sender (edge/senders). Subject
+/// "sender".
+struct WantSender {
+    IkeSpi origin;
+    EdgeId sender;
+};
+
 using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke,
-                             OwnerIs, Marks, AskMarks, HandOver>;
+                             OwnerIs, Marks, AskMarks, HandOver, WantSender>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

@@ -25,7 +25,8 @@ DataplaneRole::DataplaneRole(Parts parts)
     : parts_(std::move(parts)),
       expiry_(parts_.loop),
       keepalive_(parts_.loop),
-      keepalives_(parts_.nat_keepalive) {
+      keepalives_(parts_.nat_keepalive),
+      needs_(parts_.edge) {
     expiry_.every(1s, [this] { expire(); });
     keepalive_.every(1s, [this] { keep_nat_mappings(); });
 }
@@ -203,8 +204,19 @@ void DataplaneRole::install(Child& child) {
     const sa::EndpointRecord& where = endpoint->second;
     child.trouble.clear();
     failed_.erase(child.record.inbound_spi);
-    change(dataplane::InstallSa{child.record.clone(), where.local, where.remote,
-                                where.udp_encapsulation, where.behind_nat});
+    change(dataplane::InstallSa{.record = child.record.clone(),
+                                .local = where.local,
+                                .remote = where.remote,
+                                .udp_encapsulation = where.udp_encapsulation,
+                                .behind_nat = where.behind_nat,
+                                .send_on = send_on(child.record)});
+}
+
+dataplane::SendOn DataplaneRole::send_on(const sa::ChildSaRecord& record) const {
+    if (record.made_for == EdgeId{}) {
+        return dataplane::SendOn::shared;
+    }
+    return record.made_for == parts_.edge ? dataplane::SendOn::own : dataplane::SendOn::others;
 }
 
 void DataplaneRole::remove(dataplane::RemoveSa removal) {
@@ -221,6 +233,7 @@ void DataplaneRole::remove(dataplane::RemoveSa removal) {
     children_.erase(found);
     failed_.erase(removal.inbound_spi);
     parts_.leases.forget(removal.inbound_spi);
+    needs_.forget(removal.inbound_spi);
     change(removal);
 }
 
@@ -247,6 +260,10 @@ void DataplaneRole::on_event(const dataplane::NeedSequence& event) {
     const auto child = children_.find(event.inbound_spi);
     if (child == children_.end()) {
         return;
+    }
+    if (const auto want = needs_.on_need(parts_.loop.now().instant, child->second.record,
+                                         parts_.leases.held(event.inbound_spi))) {
+        parts_.tell("sender", *want);
     }
     parts_.leases.want(event, child->second.record.suite.sn,
                        [this](dataplane::GrantSequence grant) { change(grant); });
@@ -328,7 +345,11 @@ void DataplaneRole::on_event(const dataplane::DomainFailed& event) {
 }
 
 void DataplaneRole::on_lease_taken(const LeaseTaken& lease) {
-    if (parts_.leases.taken_by_other(lease)) {
+    const bool was_ours = parts_.leases.taken_by_other(lease);
+    if (children_.contains(lease.inbound_spi)) {
+        needs_.on_taken(parts_.loop.now().instant, lease, was_ours);
+    }
+    if (was_ours) {
         change(dataplane::RevokeSequence{lease.inbound_spi});
     }
 }

@@ -15,6 +15,7 @@
 #include "edge/loop.h"
 #include "edge/mark_exchange.h"
 #include "edge/nat_keepalives.h"
+#include "edge/senders.h"
 #include "edge/troubles.h"
 
 namespace anyswan::edge {
@@ -42,6 +43,7 @@ public:
         std::string edge_name;
         Duration nat_keepalive{};       // 0: none are sent
         MarkExchange* marks = nullptr;  // null: windows begin at zero, and nobody is told
+        EdgeId edge{};
     };
     explicit DataplaneRole(Parts parts);
 
@@ -91,6 +93,7 @@ private:
         dataplane::Usage usage;
     };
 
+    [[nodiscard]] dataplane::SendOn send_on(const sa::ChildSaRecord& record) const;
     void install(Child& child);
     void report_applied(Child& child, WallTime now);
     void remove(dataplane::RemoveSa removal);
@@ -113,6 +116,7 @@ private:
     Timer expiry_;
     Timer keepalive_;
     NatKeepalives keepalives_;
+    SenderNeeds needs_;
     std::map<EspSpi, Child> children_;
     std::map<IkeSpi, sa::EndpointRecord> endpoints_;
     std::map<IkeSpi, std::set<EspSpi>> without_endpoint_;  // Child SAs that wait for it

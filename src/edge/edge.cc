@@ -144,7 +144,7 @@ void Edge::make_roles() {
         [this](EspSpi spi) { return dataplane_->find(spi) != nullptr; }, alone});
     dataplane_ = std::make_unique<DataplaneRole>(DataplaneRole::Parts{
         loop_, *facts_, *driver_, *leases_, tell_all, config_.name,
-        std::chrono::seconds(config_.dataplane.nat_keepalive_s), marks_.get()});
+        std::chrono::seconds(config_.dataplane.nat_keepalive_s), marks_.get(), config_.id});
     dataplane_->hold_back();
     const auto send = [this](std::vector<ike::Datagram> datagrams) {
         std::vector<dataplane::IkeDatagram> out;
@@ -211,8 +211,9 @@ void Edge::listen_bus() {
     for (const std::string& subject :
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
           std::string("traffic"), std::string("trouble"), std::string("owner"),
-          std::string("marks"), ike_subject(config_.id), marks_subject(config_.id),
-          ask_marks_subject(config_.id), hand_over_subject(config_.id)}) {
+          std::string("marks"), std::string("sender"), ike_subject(config_.id),
+          marks_subject(config_.id), ask_marks_subject(config_.id),
+          hand_over_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -250,9 +251,11 @@ void Edge::keep_up() {
         crls_->look(loop_.now());
     }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
-    std::vector<ike::IkeSaSummary> ours = ike_->list();
-    std::erase_if(ours, [this](const auto& sa) { return ownership_->is_given(sa.our_spi); });
-    for (ike::Input& input : upkeep_.decide(loop_.now(), ours, tunnels_)) {
+    std::vector<ike::IkeSaSummary> sas = ike_->list();
+    std::erase_if(sas, [this](const auto& sa) { return ownership_->is_given(sa.our_spi); });
+    std::vector<ike::Input> decisions = upkeep_.decide(loop_.now(), sas, tunnels_);
+    std::ranges::move(grants_.decide(loop_.now().instant, sas), std::back_inserter(decisions));
+    for (ike::Input& input : decisions) {
         ike_->want(std::move(input));
     }
 }
@@ -441,6 +444,7 @@ void Edge::on_bus(const store::BusMessage& message) {
     } else if (const auto* traffic = std::get_if<Traffic>(&*body)) {
         for (const TrafficRow& row : traffic->rows) {
             upkeep_.on_traffic(loop_.now().instant, row);
+            grants_.on_traffic(loop_.now().instant, row);
         }
     } else if (auto* troubles = std::get_if<SaTroubles>(&*body)) {
         if (troubles->edge != config_.name) {
@@ -460,6 +464,10 @@ void Edge::on_bus(const store::BusMessage& message) {
         // Who gets no answer finds another heir.
         if (serving() && drain_->state() == DrainState::serving) {
             ownership_->on_hand_over(*gift);
+        }
+    } else if (const auto* want = std::get_if<WantSender>(&*body)) {
+        if (auto input = grants_.on_want(loop_.now().instant, *want, ike_->list(), tunnels_)) {
+            ike_->want(std::move(*input));
         }
     }
 }
@@ -567,6 +575,7 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(leases_->counters().begin(), leases_->counters().end());
         all.insert(marks_->counters().begin(), marks_->counters().end());
         all.insert(addresses_->counters().begin(), addresses_->counters().end());
+        all.insert(grants_.counters().begin(), grants_.counters().end());
         all.insert(crls_->counters().begin(), crls_->counters().end());
         all.insert(drain_->counters().begin(), drain_->counters().end());
         all.insert(hook_.counters().begin(), hook_.counters().end());

@@ -163,6 +163,7 @@ private:
     Timer repair_;
     Timer second_;
     Upkeep upkeep_;
+    SenderGrants grants_;
     bool repair_planned_ = false;
     unsigned seconds_ = 0;  // that the store has been there
     std::unique_ptr<store::Store> store_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// SequenceLeases of this edge (sender rule `pinned`, invariant N2): claims the right to send on an
+// SequenceLeases of this edge (invariant N2): claims the right to send on an
 // outbound SA, reserves numbers ahead of their use, and tells the former sender.
 #pragma once
 

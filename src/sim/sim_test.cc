@@ -59,7 +59,7 @@ TEST_P(Deliberate, BugIsFound) {
     Bugs bugs;
     bugs.*info.flag = true;
     std::string found = "nothing";
-    for (std::uint64_t seed = 1; seed <= 10 && found == "nothing"; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 100 && found == "nothing"; ++seed) {
         const Outcome outcome = run(seed, 40000, bugs);
         found = outcome.violation ? outcome.violation->invariant : found;
     }

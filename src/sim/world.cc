@@ -120,6 +120,8 @@ sa::TunnelRecord World::tunnel_of(NodeNumber peer, bool at_peer) const {
     tunnel.child_lifetime_s = static_cast<std::uint32_t>(40 + 20 * (pace % 5));
     tunnel.ike_lifetime_s = static_cast<std::uint32_t>(120 + 60 * (pace % 3));
     tunnel.dpd_s = 5;
+    tunnel.sender_rule = std::array{sa::SenderRule::automatic, sa::SenderRule::pinned,
+                                    sa::SenderRule::per_edge}[pace % 3];
     tunnel.replay_window = 64;
     if (at_peer) {
         std::swap(tunnel.local_id, tunnel.remote_id);

@@ -202,15 +202,14 @@ sa::ChildSaRecord make_child(const Session& session, const Context& context,
         child.our_addresses = session.assigned.addresses;
     }
     // `automatic` starts with one sender; going per-edge makes further Child SAs later.
-    child.sender_rule = tunnel.sender_rule == sa::SenderRule::automatic ? sa::SenderRule::pinned
-                                                                        : tunnel.sender_rule;
+    child.sender_rule = tunnel.sender_rule;
     child.replay_window = tunnel.replay_window;
     child.negotiated_on = context.config.edge_name;
     child.published_at = context.now.wall;
     child.expires_at.unix_ns =
         context.now.wall.unix_ns + std::int64_t{tunnel.child_lifetime_s} * Duration(1s).count();
     child.replaces = maker.replaces;
-    child.outbound_waits = maker.replaces != EspSpi{} && !maker.we_began;
+    child.outbound_waits = !maker.we_began;
     return child;
 }
 

@@ -67,7 +67,27 @@ TEST_P(Life, AFurtherChildSa) {
     expect_agreement(2);
     EXPECT_EQ(first.child_sa()->replaces, EspSpi{});
     EXPECT_EQ(first.child_sa()->remote_ts, first.children.begin()->second.remote_ts);
-    EXPECT_FALSE(second.child_sa()->outbound_waits);
+    EXPECT_FALSE(first.child_sa()->outbound_waits);
+    EXPECT_TRUE(second.child_sa()->outbound_waits) << "until the other has the response";
+}
+
+TEST_P(Life, AChildSaForOneEdgeHasHeirsForIt) {
+    const EdgeId sender(7);
+    world.tell(first, CreateChild{first.spi(), sender});
+    world.deliver();
+    expect_agreement(2);
+    const EspSpi made = first.child_sa()->inbound_spi;
+    EXPECT_EQ(first.children.at(made).made_for, sender);
+    EXPECT_EQ(second.child_sa()->made_for, EdgeId{}) << "that is the other side's own business";
+    world.rekey_child(first);
+    world.deliver();
+    EXPECT_EQ(first.child_sa()->replaces, made);
+    EXPECT_EQ(first.child_sa()->made_for, sender);
+    world.rekey_child(second);
+    world.deliver();
+    expect_agreement(2);
+    EXPECT_NE(first.child_sa()->replaces, made);
+    EXPECT_EQ(first.child_sa()->made_for, sender) << "also if the peer rekeys";
 }
 
 TEST_P(Life, HundredsWithTheSameSelectors) {

@@ -389,7 +389,7 @@ void Engine::Impl::want(Context& context, IkeSpi spi, Task task) {
 }
 
 void Engine::Impl::on(Context& context, const CreateChild& input) {
-    want(context, input.our_spi, task::NewChild{});
+    want(context, input.our_spi, task::NewChild{.made_for = input.made_for});
 }
 
 void Engine::Impl::on(Context& context, const RekeyChild& input) {

@@ -81,9 +81,11 @@ struct Terminate {
 };
 // The life of an established IKE SA. Each of these waits for its turn (one request at a time); what
 // is wanted or under way already, or has no object any more, changes nothing.
-/// One more Child SA with the tunnel's selectors, also beside one that has the same.
+/// One more Child SA with the tunnel's selectors, also beside one that has the same. For one edge
+/// (0: for all) there is one: see sa::ChildSaRecord::made_for.
 struct CreateChild {
     IkeSpi our_spi;
+    EdgeId made_for = {};
 };
 /// A new Child SA in place of the one with this inbound SPI (RFC 7296 2.8).
 struct RekeyChild {
@@ -241,6 +243,7 @@ struct ChildSummary {
     WallTime expires_at;
     /// It is being replaced or deleted, or has been: don't begin either.
     bool rekeying = false;
+    EdgeId made_for = {};
 };
 
 /// A row of `anyswan sa list`.

@@ -17,7 +17,7 @@ TEST(Handshake, MakesAnIkeSaAndAChildSa) {
     const sa::ChildSaRecord& child = *world.fleet.child_sa();
     EXPECT_EQ(child.tunnel.to_string(), "acme/hq");
     EXPECT_EQ(child.ike_spi, world.fleet.ike_sa()->our_spi);
-    EXPECT_EQ(child.sender_rule, sa::SenderRule::pinned);
+    EXPECT_EQ(child.sender_rule, sa::SenderRule::automatic);
     EXPECT_EQ(child.negotiated_on, "ams1");
     EXPECT_EQ(child.local_ts, std::vector<wire::ike::TrafficSelector>{
                                   wire::ike::TrafficSelector::from_prefix(net("10.0.0.0/8"))});

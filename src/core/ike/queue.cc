@@ -95,7 +95,7 @@ bool wanted(const Session& session, const Task& task) {
 }
 
 void wish_next(Session& session, Task task) {
-    if (std::holds_alternative<task::NewChild>(task) || !wanted(session, task)) {
+    if (task == Task{task::NewChild{}} || !wanted(session, task)) {
         enqueue(session, Wish{std::move(task)});
     }
 }

@@ -89,6 +89,7 @@ std::optional<InFlight> resume_create(const sa::RequestInFlight& request,
     in_flight::CreateChild create{
         {task::NewChild{}}, {}, *inbound, std::move(ours), rival_of(request)};
     create.gone = request.gone;
+    create.wish.task = task::NewChild{.made_for = request.made_for};
     const auto* rekey = find_notify(payloads, wire::ike::NotifyType::rekey_sa);
     if (rekey != nullptr && rekey->spi.size() == 4) {
         create.replaces = EspSpi(load_u32(rekey->spi));
@@ -116,8 +117,11 @@ std::optional<InFlight> resume_followup(const sa::RequestInFlight& request,
             {task::RekeyIke{}}, our_spi, std::move(ours), rival_of(request), std::move(pending)};
     }
     const EspSpi inbound = std::get<sa::ChildAgreement>(pending.agreement).inbound_spi;
-    in_flight::CreateChild create{
-        {task::NewChild{}}, pending.replaces, inbound, std::move(ours), rival_of(request)};
+    in_flight::CreateChild create{{task::NewChild{.made_for = request.made_for}},
+                                  pending.replaces,
+                                  inbound,
+                                  std::move(ours),
+                                  rival_of(request)};
     if (create.replaces != EspSpi{}) {
         create.wish.task = task::RekeyChild{create.replaces};
     }
@@ -196,6 +200,9 @@ sa::RequestInFlight request_of(const OutstandingRequest& outstanding, const Esta
     }
     if (const auto* create = std::get_if<in_flight::CreateChild>(&*sa.asked)) {
         request.gone = create->gone;
+        if (const auto* fresh = std::get_if<task::NewChild>(&create->wish.task)) {
+            request.made_for = fresh->made_for;
+        }
         put(*create);
     } else if (const auto* rekey = std::get_if<in_flight::RekeyIke>(&*sa.asked)) {
         put(*rekey);
@@ -299,23 +306,9 @@ sa::EndpointRecord endpoint_of(const sa::IkeSaRecord& claim) {
 }
 
 sa::ChildSaRecord without_keys(const sa::ChildSaRecord& child) {
-    sa::ChildSaRecord copy;
-    copy.inbound_spi = child.inbound_spi;
-    copy.outbound_spi = child.outbound_spi;
-    copy.ike_spi = child.ike_spi;
-    copy.tunnel = child.tunnel;
-    copy.suite = child.suite;
-    copy.local_ts = child.local_ts;
-    copy.remote_ts = child.remote_ts;
-    copy.our_addresses = child.our_addresses;
-    copy.sender_rule = child.sender_rule;
-    copy.replay_window = child.replay_window;
-    copy.negotiated_on = child.negotiated_on;
-    copy.published_at = child.published_at;
-    copy.expires_at = child.expires_at;
-    copy.replaces = child.replaces;
-    copy.outbound_waits = child.outbound_waits;
-    copy.ended = child.ended;
+    sa::ChildSaRecord copy = child.clone();
+    copy.inbound = {};
+    copy.outbound = {};
     return copy;
 }
 
@@ -381,7 +374,8 @@ IkeSaSummary summary_of(const Session& session) {
                                 is_replaced(*sa, child.inbound_spi) ||
                                     wanted(session, task::RekeyChild{child.inbound_spi}) ||
                                     peer_rekeys_child(*sa, child.inbound_spi) ||
-                                    is_deleting(*sa, child.inbound_spi)});
+                                    is_deleting(*sa, child.inbound_spi),
+                                child.made_for});
     }
     return row;
 }

@@ -97,6 +97,17 @@ TEST_F(Takeover, ADeleteInFlightIsFinished) {
     EXPECT_EQ(world.fleet.live_children(), 0U);
 }
 
+TEST_F(Takeover, AChildSaInFlightIsStillForItsEdge) {
+    world.cut = true;
+    world.tell(world.fleet, CreateChild{fleet_spi(), EdgeId(7)});
+    take_over();
+    world.cut = false;
+    world.wait(2s);
+    EXPECT_EQ(world.disagreement(), "");
+    EXPECT_EQ(world.fleet.live_children(), 2U);
+    EXPECT_EQ(world.fleet.child_sa()->made_for, EdgeId(7));
+}
+
 TEST_F(Takeover, WhatTheFormerOwnerRekeyedIsDeleted) {
     world.rekey_child(world.fleet);
     world.deliver();

@@ -33,6 +33,7 @@ struct Probe {
 /// One more Child SA with the tunnel's selectors (RFC 7296 1.3.1), or only the first one.
 struct NewChild {
     bool only_first = false;
+    EdgeId made_for = {};
     bool operator==(const NewChild&) const = default;
 };
 /// A new Child SA in place of this one, then its end (RFC 7296 2.8).

@@ -109,6 +109,12 @@ void write(const ChildSaRecord& record, v1::ChildSa& message) {
     message.set_outbound_waits(record.outbound_waits);
     message.set_ended(record.ended);
     message.set_drain(record.drain);
+    message.set_made_for(record.made_for.value());
+}
+
+bool get_edge_id(std::uint32_t field, EdgeId& value) {
+    value = EdgeId(static_cast<std::uint16_t>(field));
+    return value.value() == field;
 }
 
 bool read(const v1::ChildSa& message, ChildSaRecord& record) {
@@ -122,8 +128,8 @@ bool read(const v1::ChildSa& message, ChildSaRecord& record) {
     record.ended = message.ended();
     record.drain = message.drain();
     if (!get_tunnel(message.tunnel(), record.ended, record.tunnel) ||
-        !get(message.suite(), record.suite) || !get(message.inbound(), record.inbound) ||
-        !get(message.outbound(), record.outbound) ||
+        !get_edge_id(message.made_for(), record.made_for) || !get(message.suite(), record.suite) ||
+        !get(message.inbound(), record.inbound) || !get(message.outbound(), record.outbound) ||
         !get_list(message.local_ts(), record.local_ts) ||
         !get_list(message.remote_ts(), record.remote_ts) ||
         !get_addresses(message.our_addresses(), record.our_addresses) ||
@@ -170,11 +176,6 @@ bool read(const v1::PeerEndpoint& message, EndpointRecord& record) {
 bool get_incarnation(std::uint32_t field, Incarnation& value) {
     value = Incarnation(field);
     return field <= incarnation_max;
-}
-
-bool get_edge_id(std::uint32_t field, EdgeId& value) {
-    value = EdgeId(static_cast<std::uint16_t>(field));
-    return value.value() == field;
 }
 
 void write(const EdgeRecord& record, v1::Edge& message) {

@@ -300,11 +300,13 @@ void put(const RequestInFlight& value, v1::RequestInFlight& message) {
         put(value.path->local, *message.mutable_path_local());
         put(value.path->remote, *message.mutable_path_remote());
     }
+    message.set_made_for(value.made_for.value());
 }
 
 bool get(const v1::RequestInFlight& message, RequestInFlight& value) {
     value.message_id = MessageId(message.message_id());
     value.rival = message.rival();
+    value.made_for = EdgeId(static_cast<std::uint16_t>(message.made_for()));
     value.rival_nonce = to_bytes(bytes_of(message.rival_nonce()));
     if (static_cast<std::size_t>(message.gone_size()) > list_size_max) {
         return false;

@@ -106,6 +106,7 @@ ChildSaRecord ChildSaRecord::clone() const {
         .remote_ts = remote_ts,
         .our_addresses = our_addresses,
         .sender_rule = sender_rule,
+        .made_for = made_for,
         .replay_window = replay_window,
         .negotiated_on = negotiated_on,
         .published_at = published_at,
@@ -129,7 +130,8 @@ RequestInFlight RequestInFlight::clone() const {
             rival_nonce,
             gone,
             pending ? std::optional(pending->clone()) : std::nullopt,
-            path};
+            path,
+            made_for};
 }
 
 IkeSaRecord IkeSaRecord::clone() const {

@@ -114,14 +114,20 @@ struct ChildSaRecord {
     /// Addresses that the peer gave us for this tunnel: they are ours while the SA lives.
     std::vector<IpAddress> our_addresses;
     SenderRule sender_rule = SenderRule::pinned;
+    /// The edge that it was made for, so that it can send without asking anybody (sender rule
+    /// `per_edge`); 0: made for all. Others send on it only if they have no better one. Heirs by
+    /// rekeys are for the same edge.
+    EdgeId made_for;
     std::uint16_t replay_window = 1024;
     std::string negotiated_on;  // name of the edge
     WallTime published_at;      // when the negotiating edge handed it to the store
     WallTime expires_at;        // hard lifetime; every edge drops it by itself then
     /// The Child SA (its inbound SPI) that this one was made to replace by a rekey; 0: none.
     EspSpi replaces;
-    /// The peer began that rekey: until it has our response it can't receive on this SA. Edges go
-    /// on sending on `replaces` until that one ends or a packet came in on this one (RFC 7296 2.8).
+    /// The peer asked for it: until it has our response it can't receive on this SA. Edges go on
+    /// sending on `replaces` until that one ends or a packet came in on this one (RFC 7296 2.8).
+    /// If it replaces none (a re-authentication, a further Child SA), they go on for a second on
+    /// what other Child SA the tunnel has.
     bool outbound_waits = false;
     bool ended = false;  // a tombstone: keys empty; it never comes back (N6)
     /// Of a tombstone: it was replaced, not revoked. What is still under way is received for a few
@@ -240,6 +246,8 @@ struct RequestInFlight {
     std::optional<PendingSa> pending = std::nullopt;
     /// Of a MOBIKE request: the path that it is about.
     std::optional<EndpointPair> path = std::nullopt;
+    /// Of the Child SA that it asks for.
+    EdgeId made_for = {};
 
     [[nodiscard]] RequestInFlight clone() const;
     bool operator==(const RequestInFlight&) const = default;

@@ -16,8 +16,9 @@ constexpr std::size_t pool_kept_max = 64;
 
 Change clone(const Change& change) {
     if (const auto* install = std::get_if<InstallSa>(&change)) {
-        return InstallSa{install->record.clone(),    install->local,      install->remote,
-                         install->udp_encapsulation, install->behind_nat, install->mark};
+        return InstallSa{
+            install->record.clone(), install->local, install->remote, install->udp_encapsulation,
+            install->behind_nat,     install->mark,  install->send_on};
     }
     return std::visit(
         [](const auto& one) -> Change {

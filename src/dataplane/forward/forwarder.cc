@@ -97,6 +97,7 @@ void Forwarder::receive_run(Sa& sa, std::span<OuterPacket> packets, const Now& n
         }
         if (opened_[i].authentic) {
             sa.waits_for.reset();  // the peer has our response, it uses this SA
+            sa.waits_until.reset();
             mark_used(sa);
         }
         if (opened_[i].drop) {

@@ -62,10 +62,13 @@ void Forwarder::on(const InstallSa& change, const Now& now, ForwarderOutput& out
         return;
     }
     Sa& sa = *installed.value();
+    if (change.record.outbound_waits && !sa.waits_for && sa.tunnel->best_first.size() > 1) {
+        sa.waits_until = now.instant + outbound_wait;
+    }
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
     const bool busy = std::ranges::any_of(
-        sa.tunnel->newest_first, [&](const Sa* sibling) { return sibling->sending(now.instant); });
-    if (busy && sa.tunnel->newest_first.front() == &sa && sa.outbound.sequence().available() == 0) {
+        sa.tunnel->best_first, [&](const Sa* sibling) { return sibling->sending(now.instant); });
+    if (busy && sa.tunnel->best_first.front() == &sa && sa.outbound.sequence().available() == 0) {
         ask_for_sequence(sa, now.instant, out);
     }
     std::vector<esp::OuterPacket> held = held_.release(spi);

@@ -85,12 +85,13 @@ bool Forwarder::must_wait(const Sa& sa, const IpView& packet, const Now& now) co
            before->outbound.covers(packet) && !before->outbound.sequence().exhausted();
 }
 
-/// The newest usable SA of the first tunnel that has one; or the reason that says most.
+/// The best usable SA of the first tunnel that has one; or the reason that says most.
 Expected<Sa*, DropReason> Forwarder::choose_sa(const std::vector<Tunnel*>& tunnels,
                                                const IpView& packet, const Now& now) {
     DropReason reason = DropReason::no_sa;
     for (const Tunnel* tunnel : tunnels) {
-        for (Sa* sa : tunnel->newest_first) {
+        Sa* waiting = nullptr;
+        for (Sa* sa : tunnel->best_first) {
             if (sa->draining_until || must_wait(*sa, packet, now)) {
                 continue;
             }
@@ -100,9 +101,14 @@ Expected<Sa*, DropReason> Forwarder::choose_sa(const std::vector<Tunnel*>& tunne
                 reason = DropReason::sa_expired;
             } else if (sa->outbound.sequence().exhausted()) {
                 reason = DropReason::sequence_exhausted;
+            } else if (sa->waits_until && now.instant < *sa->waits_until) {
+                waiting = sa;  // the oldest: the peer is most likely to have that
             } else {
                 return sa;
             }
+        }
+        if (waiting != nullptr) {
+            return waiting;
         }
     }
     return Unexpected{reason};

@@ -23,6 +23,9 @@ inline constexpr Duration need_sequence_interval = 200ms;
 
 /// How long an SA that was replaced still receives: longer than packets stay under way.
 inline constexpr Duration drain_time = 5s;
+/// So long an SA that the peer asked for, in place of none, lets others of the tunnel go first: the
+/// peer has our response by then, or it will ask again.
+inline constexpr Duration outbound_wait = 1s;
 
 /// Usage reports, and EndpointMoved of one IKE SA, come at most this often.
 inline constexpr Duration report_interval = 1s;

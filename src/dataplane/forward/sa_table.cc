@@ -9,9 +9,10 @@ namespace anyswan::dataplane {
 
 namespace {
 
-/// Newest first: by time of publication, then by SPI, so that all edges agree.
-bool newer(const Sa* a, const Sa* b) {
-    return std::tie(a->published_at, a->inbound_spi) > std::tie(b->published_at, b->inbound_spi);
+/// Best first: our own, then newest by time of publication, then by SPI, so that edges agree.
+bool better(const Sa* a, const Sa* b) {
+    return std::tie(b->send_on, a->published_at, a->inbound_spi) >
+           std::tie(a->send_on, b->published_at, b->inbound_spi);
 }
 
 }  // namespace
@@ -31,6 +32,7 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
     if (!outbound) {
         return Unexpected<Error>{outbound.error()};
     }
+    const bool replaces = record.outbound_waits && record.replaces != EspSpi{};
     auto made = std::make_unique<Sa>(
         Sa{.inbound = std::move(*inbound),
            .outbound = std::move(*outbound),
@@ -39,8 +41,9 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
            .domain = domain,
            .tunnel = &tunnel(record.tunnel),
            .published_at = record.published_at,
+           .send_on = install.send_on,
            .expires_at = record.expires_at,
-           .waits_for = record.outbound_waits ? std::optional(record.replaces) : std::nullopt,
+           .waits_for = replaces ? std::optional(record.replaces) : std::nullopt,
            .local = install.local,
            .remote = install.remote,
            .udp_encapsulation = install.udp_encapsulation,
@@ -50,8 +53,8 @@ Result<Sa*> SaTable::insert(const InstallSa& install, DomainId domain) {
     sa->numbered = record.suite.sn != crypto::SnId::unspecified_32;
     check(by_spi_.try_emplace(sa->inbound_spi, std::move(made)).second, "SPI installed twice");
     by_ike_spi_[sa->ike_spi].push_back(sa);
-    std::vector<Sa*>& siblings = sa->tunnel->newest_first;
-    siblings.insert(std::ranges::upper_bound(siblings, sa, newer), sa);
+    std::vector<Sa*>& siblings = sa->tunnel->best_first;
+    siblings.insert(std::ranges::upper_bound(siblings, sa, better), sa);
     return sa;
 }
 
@@ -67,7 +70,7 @@ std::unique_ptr<Sa> SaTable::remove(EspSpi spi) {
     if (of_ike.empty()) {
         by_ike_spi_.erase(sa->ike_spi);
     }
-    std::erase(sa->tunnel->newest_first, sa.get());
+    std::erase(sa->tunnel->best_first, sa.get());
     release(*std::exchange(sa->tunnel, nullptr));
     return sa;
 }
@@ -106,7 +109,7 @@ Tunnel* SaTable::find_tunnel(const sa::TunnelId& id) const {
 }
 
 void SaTable::release(Tunnel& tunnel) {
-    if (tunnel.newest_first.empty() && tunnel.routes == 0) {
+    if (tunnel.best_first.empty() && tunnel.routes == 0) {
         const sa::TunnelId id = tunnel.id;
         tunnels_.erase(id);
     }

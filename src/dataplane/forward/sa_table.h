@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SAs of one worker: found by SPI for packets from outside, by tunnel (newest first) for
+// The SAs of one worker: found by SPI for packets from outside, by tunnel (best first) for
 // packets to it, by IKE SA when a peer moves. Owned by one thread; no locks.
 #pragma once
 
@@ -36,9 +36,12 @@ struct Sa {
     DomainId domain;
     Tunnel* tunnel = nullptr;
     WallTime published_at;
+    SendOn send_on{};
     WallTime expires_at;  // 0: never
     /// Set: not to be sent on while that SA can be. Cleared by the first packet that comes in.
     std::optional<EspSpi> waits_for{};
+    /// Set: not to be sent on before then while another SA of the tunnel can be. Cleared likewise.
+    std::optional<Instant> waits_until{};
     /// Set: replaced, inbound only, gone then.
     std::optional<Instant> draining_until{};
 
@@ -71,7 +74,7 @@ struct Sa {
 /// A tunnel as far as a dataplane knows it.
 struct Tunnel {
     sa::TunnelId id;
-    std::vector<Sa*> newest_first{};
+    std::vector<Sa*> best_first{};
     std::size_t routes = 0;
 };
 

@@ -35,10 +35,10 @@ std::uint32_t next_number(std::uint32_t number) {
     return number == own_last ? own_first : number + 1;
 }
 
-/// Newest first: by time of publication, then by SPI, so that all edges agree.
-bool newer(const Sa* a, const Sa* b) {
-    return std::tie(a->record.published_at, a->record.inbound_spi) >
-           std::tie(b->record.published_at, b->record.inbound_spi);
+/// Best first: our own, then newest by time of publication, then by SPI, so that all edges agree.
+bool better(const Sa* a, const Sa* b) {
+    return std::tie(b->send_on, a->record.published_at, a->record.inbound_spi) >
+           std::tie(a->send_on, b->record.published_at, b->record.inbound_spi);
 }
 
 std::uint32_t window_of(const sa::ChildSaRecord& record) {
@@ -115,7 +115,7 @@ Tunnel& Model::tunnel(const sa::TunnelId& id) {
 }
 
 void Model::release(Tunnel& tunnel) {
-    if (tunnel.newest_first.empty() && tunnel.prefixes.empty()) {
+    if (tunnel.best_first.empty() && tunnel.prefixes.empty()) {
         by_number_.erase(tunnel.number);
         tunnels_.erase(sa::TunnelId(tunnel.id));
     }
@@ -170,6 +170,7 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
         fresh.window = window_of(record);
         made->inbound_replay = lifted(fresh, change.mark);
     }
+    made->send_on = change.send_on;
     made->in_algorithms = std::move(*in);
     made->out_algorithms = std::move(*out);
     made->out_selectors = std::move(*outward);
@@ -181,13 +182,16 @@ Result<Sa*> Model::install(const InstallSa& change, WallTime now) {
     if (esp::sequence_rule(record) == esp::SequenceAllocator::Rule::free_running) {
         made->numbers = OutboundNumbers{.endless = true};
     }
-    made->waits = record.outbound_waits;
+    // With none to go first it doesn't wait: a fleet's worth of timers would be a load at each
+    // start.
+    made->waits =
+        record.outbound_waits && (record.replaces != EspSpi{} || !made->tunnel->best_first.empty());
     Sa* sa = made.get();
     sas_.emplace(record.inbound_spi, std::move(made));
     by_outbound_[sa->outbound_id()] = sa;
     by_ike_spi_[record.ike_spi].push_back(sa);
-    std::vector<Sa*>& siblings = sa->tunnel->newest_first;
-    siblings.insert(std::ranges::upper_bound(siblings, sa, newer), sa);
+    std::vector<Sa*>& siblings = sa->tunnel->best_first;
+    siblings.insert(std::ranges::upper_bound(siblings, sa, better), sa);
     return sa;
 }
 
@@ -206,7 +210,7 @@ void Model::remove(EspSpi spi) {
     if (of_ike.empty()) {
         by_ike_spi_.erase(sa->record.ike_spi);
     }
-    std::erase(sa->tunnel->newest_first, sa);
+    std::erase(sa->tunnel->best_first, sa);
     sas_.erase(found);
 }
 
@@ -222,15 +226,18 @@ void Model::move(Sa& sa, const Endpoint& local, const Endpoint& remote, bool udp
 }
 
 /// RFC 7296 2.8: an SA that the peer asked for is used once the peer shows that it has it; until
-/// then the one that it replaces, if that can still be used.
+/// then the one that it replaces, if that can still be used; or, if it replaces none, any other.
 std::vector<Sa*> Model::senders(const Tunnel& tunnel) const {
     std::vector<Sa*> list;
-    for (Sa* sa : tunnel.newest_first) {
-        const Sa* before = sa->waits ? find(sa->record.replaces) : nullptr;
+    std::vector<Sa*> last;
+    for (Sa* sa : tunnel.best_first) {
+        const bool none_before = sa->record.replaces == EspSpi{};
+        const Sa* before = sa->waits && !none_before ? find(sa->record.replaces) : nullptr;
         if (sa->may_send() && (before == nullptr || !before->may_send())) {
-            list.push_back(sa);
+            (sa->waits && none_before ? last : list).push_back(sa);
         }
     }
+    list.insert(list.end(), last.rbegin(), last.rend());
     return list;
 }
 
@@ -336,7 +343,7 @@ Contents Model::wanted(const Tunnel& tunnel) const {
     for (Sa* sa : senders(tunnel)) {
         add_policies(*sa, rank++, true, contents);
     }
-    for (const Sa* sa : tunnel.newest_first) {
+    for (const Sa* sa : tunnel.best_first) {
         if (sa->refused) {
             continue;
         }

@@ -4,7 +4,7 @@
 //
 // A tunnel has a number, which is its reqid and (with an xfrm interface) its if_id. An SA has an
 // inbound state from the start, an outbound one while it may use sequence numbers. The outbound
-// policies name the SPI of the newest SA that may be sent on, so a rekey switches by replacing a
+// policies name the SPI of the best SA that may be sent on, so a rekey switches by replacing a
 // policy, which is atomic.
 #pragma once
 
@@ -53,12 +53,14 @@ struct Sa {
     Endpoint first_remote;  // as the inbound state has it
     bool udp_encapsulation = false;
     bool behind_nat = false;  // as in InstallSa
+    SendOn send_on{};         // likewise
     Algorithms in_algorithms, out_algorithms;
     std::vector<Selector> out_selectors, in_selectors;
     std::uint64_t age_s = 0;  // of the kernel's own limit; 0: none
     std::optional<OutboundNumbers> numbers;
     std::optional<Replay> inbound_replay;  // what an earlier inbound state of it has seen
-    bool waits = false;                    // not to be sent on before a packet came in
+    bool waits = false;                    // others go first until a packet came in
+    std::optional<Instant> waits_until;    // if it replaces none: or until then
     std::optional<Instant> draining_until;
     bool refused = false;  // the kernel didn't take it: it has no states
     bool mute = false;     // nor what sending on it needs, but it receives
@@ -78,7 +80,7 @@ struct Tunnel {
     sa::TunnelId id;
     Domain* domain = nullptr;
     std::uint32_t number = 0;
-    std::vector<Sa*> newest_first;
+    std::vector<Sa*> best_first;
     std::set<IpPrefix> prefixes;
 };
 

@@ -97,6 +97,23 @@ TEST_F(XfrmModel, ARekeyByThePeerWaitsForItsFirstPacket) {
     EXPECT_EQ(chosen(), EspSpi(0x2001));
 }
 
+TEST_F(XfrmModel, AFurtherSaLetsOthersGoFirst) {
+    auto record = record_of("aes128gcm16", 0x1000, 1);
+    record.outbound_waits = true;
+    Sa& first = add(record);
+    EXPECT_FALSE(first.waits) << "there is no other";
+    record = record_of("aes128gcm16", 0x2000, 2);
+    record.outbound_waits = true;
+    Sa& second = add(record);
+    EXPECT_TRUE(second.waits);
+    grant(second, 1, 100);
+    EXPECT_EQ(chosen(), EspSpi(0x2001)) << "the other has no numbers";
+    grant(first, 1, 100);
+    EXPECT_EQ(chosen(), EspSpi(0x1001));
+    second.waits = false;
+    EXPECT_EQ(chosen(), EspSpi(0x2001));
+}
+
 TEST_F(XfrmModel, RefusesSpreadWithAnAead) {
     auto record = record_of("aes128gcm16", 0x1000, 1);
     record.sender_rule = sa::SenderRule::spread;

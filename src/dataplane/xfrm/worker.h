@@ -129,6 +129,8 @@ private:
     void on_event(const UseReport& event);
     void used(Sa& sa, const UseReport& report, bool inbound);
     void ask(Sa& sa, std::uint64_t waiting);
+    /// It may be sent on like any other now.
+    void stop_waiting(Sa& sa);
     void tick();
     void poll_some();
     void lift_some();
@@ -163,8 +165,9 @@ private:
     std::deque<EspSpi> poll_;
     std::deque<EspSpi> to_lift_;  // SAs with a mark in their book
     std::vector<EspSpi> draining_;
-    std::set<EspSpi> failed_;       // worth another try
-    std::set<EspSpi> retried_;      // being tried again
+    std::vector<EspSpi> letting_others_go_first_;  // with waits_until
+    std::set<EspSpi> failed_;                      // worth another try
+    std::set<EspSpi> retried_;                     // being tried again
     std::set<std::uint32_t> late_;  // tunnels of which the kernel refused a change or a route
     bool settled_ = false;
     bool sockets_kept_ = false;

@@ -67,7 +67,7 @@ void Worker::on(const RemoveDomain& change) {
         if (tunnel->domain == domain) {
             ids.push_back(id);
             touch(*tunnel);
-            for (Sa* sa : std::vector(tunnel->newest_first)) {
+            for (Sa* sa : std::vector(tunnel->best_first)) {
                 remove_sa(*sa);
             }
         }
@@ -99,14 +99,18 @@ void Worker::on(const InstallSa& change) {
     }
     Sa& sa = **installed;
     books_[spi].seen.inbound_spi = spi;
+    if (sa.waits && sa.record.replaces == EspSpi{}) {
+        sa.waits_until = now_ + outbound_wait;
+        letting_others_go_first_.push_back(spi);
+    }
     unknown_.insert(spi);
     touch(*sa.tunnel);
     // A rekeyed tunnel that is sending will want numbers of the new SA at once.
-    const bool busy = std::ranges::any_of(sa.tunnel->newest_first, [&](const Sa* sibling) {
+    const bool busy = std::ranges::any_of(sa.tunnel->best_first, [&](const Sa* sibling) {
         const auto& sent_at = books_[sibling->record.inbound_spi].sent_at;
         return sent_at && now_ - *sent_at < 2 * report_interval + tick_interval;
     });
-    if (sa.tunnel->newest_first.front() == &sa && !sa.numbers &&
+    if (sa.tunnel->best_first.front() == &sa && !sa.numbers &&
         (busy || waiting_.waits(sa.tunnel->number))) {
         ask(sa, 1);
     }
@@ -301,7 +305,7 @@ void Worker::on(const RevokeSequence& change) {
 /// An SA whose states are in the kernel already goes on with them, with the numbers it had.
 void Worker::adopt(Tunnel& tunnel) {
     const Contents& present = kernel_.present(tunnel.number);
-    for (Sa* sa : tunnel.newest_first) {
+    for (Sa* sa : tunnel.best_first) {
         SaBook& book = books_[sa->record.inbound_spi];
         if (const auto in = present.states.find(sa->inbound_id()); in != present.states.end()) {
             book.in_bytes = in->second.bytes;

@@ -139,9 +139,7 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
     }
     out_.emplace_back(usage);
     if (inbound && sa.waits) {
-        sa.waits = false;  // the peer has our response, it uses this SA
-        kernel_.set_reports(report.id, inbound_reports);
-        touch(*sa.tunnel);
+        stop_waiting(sa);  // the peer has our response, it uses this SA
     }
     if (!inbound) {
         const auto ms = book.sent_at ? (now_ - *book.sent_at) / 1ms : 1000;
@@ -153,6 +151,12 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
             ask(sa, 0);  // so that this life holds the lease
         }
     }
+}
+
+void Worker::stop_waiting(Sa& sa) {
+    sa.waits = false;
+    kernel_.set_reports(sa.inbound_id(), inbound_reports);
+    touch(*sa.tunnel);
 }
 
 void Worker::ask(Sa& sa, std::uint64_t waiting) {
@@ -176,14 +180,24 @@ void Worker::tick() {
         }
         return true;
     });
+    std::erase_if(letting_others_go_first_, [&](EspSpi spi) {
+        Sa* sa = model_.find(spi);
+        if (sa != nullptr && sa->waits && *sa->waits_until > now_) {
+            return false;
+        }
+        if (sa != nullptr && sa->waits) {
+            stop_waiting(*sa);
+        }
+        return true;
+    });
     for (const std::uint32_t number : waiting_.tick(now_)) {
         Tunnel* tunnel = model_.find_number(number);
         if (tunnel == nullptr) {
             continue;
         }
         release_waiting(*tunnel);
-        if (waiting_.waits(number) && !tunnel->newest_first.empty()) {
-            ask(*tunnel->newest_first.front(), 1);
+        if (waiting_.waits(number) && !tunnel->best_first.empty()) {
+            ask(*tunnel->best_first.front(), 1);
         }
     }
     if (now_ >= next_retry_) {
@@ -360,7 +374,7 @@ void Worker::hold(DomainState& domain, const esp::Packet& packet) {
     }
     DropReason reason = DropReason::no_sa;
     for (Tunnel* tunnel : *tunnels) {
-        for (Sa* sa : tunnel->newest_first) {
+        for (Sa* sa : tunnel->best_first) {
             if (sa->draining_until || sa->refused) {
                 continue;
             }

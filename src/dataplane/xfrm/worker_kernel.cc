@@ -93,7 +93,7 @@ void Worker::refused(Tunnel& tunnel, const Refusal& refusal) {
             late_.insert(tunnel.number);
             break;
         case Refusal::Kind::add:
-            for (Sa* sa : tunnel.newest_first) {
+            for (Sa* sa : tunnel.best_first) {
                 if (sa->inbound_id() == refusal.state || sa->outbound_id() == refusal.state) {
                     refused(*sa, sa->inbound_id() == refusal.state, refusal);
                 }
@@ -101,7 +101,7 @@ void Worker::refused(Tunnel& tunnel, const Refusal& refusal) {
             break;
         case Refusal::Kind::policy:
             // A policy to send on is one SA's; those that let in serve all with such selectors.
-            for (Sa* sa : tunnel.newest_first) {
+            for (Sa* sa : tunnel.best_first) {
                 const PolicyId& id = refusal.policy.id;
                 const bool inbound = id.direction != Direction::out;
                 if (inbound

@@ -156,13 +156,18 @@ void send_refusal(Session& session, Context& context, const Inbound& in, Refusal
     respond(session, context, in, {{std::move(refusal.notify)}}, {}, Persist::claim);
 }
 
-/// The Child SA whose secrets are all there.
+/// The Child SA whose secrets are all there; for the edge that the one it replaces was made for.
 sa::ChildSaRecord make(const Session& session, const Context& context,
                        const sa::TunnelRecord& tunnel, sa::PendingSa pending, bool we_began) {
-    return make_child(session, context, tunnel,
-                      std::get<ChildAgreement>(std::move(pending.agreement)),
-                      {nonces_of(pending), we_began, pending.first.reveal(),
-                       pending.additional.reveal(), pending.replaces});
+    const Established* sa = established(session);
+    const sa::ChildSaRecord* before = sa ? find_child(*sa, pending.replaces) : nullptr;
+    const EdgeId made_for = before != nullptr ? before->made_for : EdgeId{};
+    sa::ChildSaRecord child =
+        make_child(session, context, tunnel, std::get<ChildAgreement>(std::move(pending.agreement)),
+                   {nonces_of(pending), we_began, pending.first.reveal(),
+                    pending.additional.reveal(), pending.replaces});
+    child.made_for = made_for;
+    return child;
 }
 
 void answer_child(Session& session, Context& context, const Inbound& in) {
@@ -281,9 +286,11 @@ void start_over(Session& session, Established& sa, EspSpi gone, std::vector<Writ
     if (is_replaced(sa, gone)) {
         return;
     }
+    const sa::ChildSaRecord* child = find_child(sa, gone);
+    const EdgeId made_for = child != nullptr ? child->made_for : EdgeId{};
     if (auto tombstone = bury_child(sa, gone)) {
         writes.emplace_back(std::move(*tombstone));
-        wish_next(session, task::NewChild{});
+        wish_next(session, task::NewChild{.made_for = made_for});
     }
 }
 
@@ -341,6 +348,9 @@ void take(Session& session, Context& context, in_flight::CreateChild& asked,
                "Child SA " + hex(child.inbound_spi) + ": deleted by the peer before we knew it",
                child.inbound_spi);
         return;
+    }
+    if (const auto* fresh = std::get_if<task::NewChild>(&asked.wish.task)) {
+        child.made_for = fresh->made_for;
     }
     // The peer may send on it until it hears of its end; we don't.
     child.outbound_waits = redundant;
@@ -447,13 +457,24 @@ void complete(Session& session, Context& context, sa::PendingSa pending,
 
 }  // namespace create_child
 
+namespace {
+
+/// Whether that edge has one of its own; false for 0.
+bool has_child_for(const Established& sa, EdgeId edge) {
+    return edge != EdgeId{} && std::ranges::any_of(sa.children, [edge](const auto& child) {
+               return child.made_for == edge;
+           });
+}
+
+}  // namespace
+
 namespace tasks {
 
 Started start(Session& session, Context& context, const task::NewChild& task, Wish& wish,
               std::vector<Write>& writes) {
     Established& sa = session.in<Established>();
     if (sa.successor != IkeSpi{} || sa.children.size() >= children_max ||
-        (task.only_first && !sa.children.empty())) {
+        (task.only_first && !sa.children.empty()) || has_child_for(sa, task.made_for)) {
         return Started::moot;
     }
     return start_create(session, context, {}, wish, writes);
