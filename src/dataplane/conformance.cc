@@ -368,6 +368,9 @@ TEST_P(DriverConformance, AWindowFollowsTheFleetsMarks) {
     scene.receive(peer.seal(5, datagram(far_to_near, "settled")));
     scene.receive(peer.seal(7, datagram(far_to_near, "seen")));
     EXPECT_TRUE(passes(19, "a longer way"));
+    const auto below = scene.next_event<Received>();
+    ASSERT_TRUE(below.has_value()) << "another edge lacks it, and must come to refuse it";
+    EXPECT_EQ(below->highest, SequenceNumber(20));
     lift(20, 20);
     scene.receive(peer.seal(18, datagram(far_to_near, "settled")));
     EXPECT_TRUE(passes(21, "next"));

@@ -125,8 +125,9 @@ struct EndpointMoved {
     Endpoint local;
     Endpoint remote;
 };
-/// Packets with new highest numbers came in and were authentic. At most every mark_interval for one
-/// SA: other edges lift their windows by it.
+/// Authentic packets came in, and `highest`, where the window stands, was not told yet. At most
+/// every mark_interval for one SA: other edges lift their windows by it. A packet below a mark that
+/// lifted the window counts, too: no other edge has it.
 struct Received {
     EspSpi inbound_spi;
     SequenceNumber highest;

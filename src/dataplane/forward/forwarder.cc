@@ -91,13 +91,14 @@ void Forwarder::receive_run(Sa& sa, std::span<OuterPacket> packets, const Now& n
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (opened_[i].newest) {
             follow_peer(sa, packets[i], now, out);
-            if (sa.numbered && !std::exchange(sa.mark_to_report, true)) {
-                marked_sas_.push_back(sa.inbound_spi);
-            }
         }
         if (opened_[i].authentic) {
             sa.waits_for.reset();  // the peer has our response, it uses this SA
             sa.waits_until.reset();
+            if (sa.numbered && sa.inbound.highest() > sa.told &&
+                !std::exchange(sa.mark_to_report, true)) {
+                marked_sas_.push_back(sa.inbound_spi);
+            }
             mark_used(sa);
         }
         if (opened_[i].drop) {
@@ -199,7 +200,8 @@ void Forwarder::report_marks(ForwarderOutput& out) {
     for (const EspSpi spi : marked_sas_) {
         if (Sa* sa = sas_.find(spi)) {
             sa->mark_to_report = false;
-            out.events.emplace_back(Received{spi, sa->inbound.highest()});
+            sa->told = sa->inbound.highest();
+            out.events.emplace_back(Received{spi, sa->told});
         }
     }
     marked_sas_.clear();

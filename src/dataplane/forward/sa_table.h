@@ -58,8 +58,9 @@ struct Sa {
     std::uint64_t rate_per_s = 0;  // packets out in the interval that ended at rate_at
     std::optional<Instant> rate_at{};
 
-    bool numbered = true;         // its numbers mean something: not RFC 9827's unspecified ones
-    bool mark_to_report = false;  // a new highest number came in
+    bool numbered = true;  // its numbers mean something: not RFC 9827's unspecified ones
+    bool mark_to_report = false;
+    SequenceNumber told{};  // the highest number in a Received
 
     std::optional<Instant> moved_reported{};
     bool move_to_report = false;

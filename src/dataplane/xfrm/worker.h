@@ -27,6 +27,7 @@ struct SaBook {
     std::uint64_t rate_per_s = 0;
     std::optional<Instant> moved_at;
     SequenceNumber highest_at_move;
+    SequenceNumber told;                 // the highest number in a Received
     std::optional<esp::FleetMark> mark;  // that the window is to follow
     std::uint64_t packets_at_mark = 0;   // the kernel's count when the mark was last looked at
     bool adopted = false;  // goes on with numbers of an earlier life until it is first used

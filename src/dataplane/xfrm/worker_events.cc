@@ -126,7 +126,8 @@ void Worker::used(Sa& sa, const UseReport& report, bool inbound) {
     (inbound ? usage.packets_in : usage.packets_out) = packets;
     SequenceNumber& highest = inbound ? book.seen.highest_in : book.seen.highest_out;
     const SequenceNumber now = inbound ? report.replay.received : report.replay.sent;
-    if (inbound && now > highest && packets > 0) {
+    if (inbound && now > book.told && packets > 0) {
+        book.told = now;
         out_.emplace_back(Received{sa.record.inbound_spi, now});
     }
     highest = std::max(highest, now);
