@@ -198,9 +198,9 @@ GROUPS = {
     "e2e": Group("end to end: real strongSwan, real fleet (E2E=test_fleet.py runs one file)", end_to_end),
     "interop": Group("tunnels with other IKEv2 daemons, the brief part of tests/interop/run", interop),
     "kernel": Group("the kernel dataplane's driver, on real kernels in guests", kernel("policies", "interface")),
-    "kernel-fleet": Group("a fleet of kernel edges with kernel peers, in a guest (needs an idle machine; only when named)",
-                          kernel("fleet"), always=False),
-    "kernel-long": Group("the same with twenty rekeys by each side (only when named)", kernel("--long", "fleet"), always=False),
+    "kernel-fleet": Group("a fleet of kernel edges with kernel peers, in a guest (only when named)", kernel("fleet"),
+                          always=False),
+    "kernel-long": Group("the same with twenty rekeys by each side (half an hour; only when named)", kernel("--long", "fleet"), always=False),
     "demo": Group("./demo, its figures judged", demo),
 }
 

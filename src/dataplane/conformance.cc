@@ -393,12 +393,18 @@ TEST_P(DriverConformance, HoldsBothSidesToTheSelectors) {
     EXPECT_TRUE(scene.counts("drop_outbound_selector", 1));
 }
 
-TEST_P(DriverConformance, SendsOnTheNewestSaAndReceivesOnAll) {
-    MAKE_SCENE(scene);
+/// Two Child SAs of one tunnel, the second published later.
+std::pair<sa::ChildSaRecord, sa::ChildSaRecord> old_and_new() {
     auto old_one = make_record("aes128gcm16", 0x1000);
     auto new_one = make_record("aes256gcm16", 0x2000);
     old_one.published_at = WallTime{100};
     new_one.published_at = WallTime{200};
+    return {std::move(old_one), std::move(new_one)};
+}
+
+TEST_P(DriverConformance, SendsOnTheNewestSaAndReceivesOnAll) {
+    MAKE_SCENE(scene);
+    const auto [old_one, new_one] = old_and_new();
     scene.apply(install(old_one), grant(old_one.inbound_spi, 1, many), install(new_one),
                 grant(new_one.inbound_spi, 1, many));
     Peer old_peer(old_one);
@@ -416,10 +422,7 @@ TEST_P(DriverConformance, SendsOnTheNewestSaAndReceivesOnAll) {
 
 TEST_P(DriverConformance, ARekeyByThePeerLosesNothing) {
     MAKE_SCENE(scene);
-    auto before = make_record("aes128gcm16", 0x1000);
-    auto after = make_record("aes256gcm16", 0x2000);
-    before.published_at = WallTime{100};
-    after.published_at = WallTime{200};
+    auto [before, after] = old_and_new();
     after.replaces = before.inbound_spi;
     after.outbound_waits = true;
     scene.apply(install(before), grant(before.inbound_spi, 1, many), install(after),
@@ -446,10 +449,7 @@ TEST_P(DriverConformance, ARekeyByThePeerLosesNothing) {
 
 TEST_P(DriverConformance, AReauthenticationByThePeerLosesNothing) {
     MAKE_SCENE(scene);
-    auto before = make_record("aes128gcm16", 0x1000);
-    auto after = make_record("aes256gcm16", 0x2000);
-    before.published_at = WallTime{100};
-    after.published_at = WallTime{200};
+    auto [before, after] = old_and_new();
     after.outbound_waits = true;
     scene.apply(install(before), grant(before.inbound_spi, 1, many), install(after),
                 grant(after.inbound_spi, 1, many));

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/xfrm/model.h"
@@ -29,6 +30,10 @@ struct Finding {
 
 /// Takes tens of milliseconds; up to seconds if the kernel loads modules on the way.
 [[nodiscard]] std::vector<Finding> probe_kernel();
+
+/// Whether a kernel of this release ("6.1.0-42-amd64") adds a policy without walking the list of
+/// all that are there, as Linux does from 6.12 on.
+[[nodiscard]] bool adds_policies_at_once(std::string_view release);
 
 /// How the driver can serve here.
 struct Verdict {

@@ -29,5 +29,15 @@ TEST(XfrmProbe, TheVerdictIsTheBestWayThatIsThere) {
     EXPECT_THAT(none.missing, HasSubstr("ESP over IPv4: Protocol not supported"));
 }
 
+TEST(XfrmProbe, KernelsThatWalkAllPoliciesAreKnownByTheirRelease) {
+    for (const char* slow :
+         {"6.1.0-42-cloud-amd64", "5.15.0", "6.9.12", "6.11", "nonsense", "", "7"}) {
+        EXPECT_FALSE(adds_policies_at_once(slow)) << slow;
+    }
+    for (const char* fast : {"6.12.1", "6.12-rc1", "6.18.44", "7.0.0"}) {
+        EXPECT_TRUE(adds_policies_at_once(fast)) << fast;
+    }
+}
+
 }  // namespace
 }  // namespace anyswan::dataplane::xfrm
