@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "base/spi.h"
+#include "core/esp/outbound_sa.h"
 #include "edge/log.h"
 
 namespace anyswan::edge {
@@ -210,6 +211,12 @@ void DataplaneRole::install(Child& child) {
                                 .udp_encapsulation = where.udp_encapsulation,
                                 .behind_nat = where.behind_nat,
                                 .send_on = send_on(child.record)});
+    // Nobody else will ask for its numbers, and when a packet does the store may be away.
+    if (child.record.made_for == parts_.edge && parts_.edge != EdgeId{} &&
+        esp::sequence_rule(child.record) == esp::SequenceAllocator::Rule::granted) {
+        parts_.leases.want({child.record.inbound_spi, SequenceNumber(0)}, child.record.suite.sn,
+                           [this](dataplane::GrantSequence grant) { change(grant); });
+    }
 }
 
 dataplane::SendOn DataplaneRole::send_on(const sa::ChildSaRecord& record) const {

@@ -44,13 +44,14 @@ protected:
         facts = std::make_unique<Facts>(
             *store, keys, random,
             FactHandlers{[](const sa::EnvelopeHeader&, const sa::Record&) {}, [] {}});
-        role = std::make_unique<DataplaneRole>(
-            DataplaneRole::Parts{loop, *facts, driver, *leases, tell, "ams"});
+        role = std::make_unique<DataplaneRole>(DataplaneRole::Parts{
+            loop, *facts, driver, *leases, tell, "ams", {}, nullptr, EdgeId(1)});
     }
-    void give(std::uint32_t number) {
+    void give(std::uint32_t number, EdgeId made_for = {}) {
         sa::ChildSaRecord child = esp::testing::make_record("aes128gcm16", 0x1000 + 2 * number);
         child.published_at = net::read_clock().wall;
         child.expires_at = {child.published_at.unix_ns + 3600 * std::int64_t{1'000'000'000}};
+        child.made_for = made_for;
         role->on_child(child);
         role->on_endpoint({child.ike_spi,
                            {*IpAddress::parse("192.0.2.1"), 4500},
@@ -86,6 +87,17 @@ TEST_F(DataplaneRoleTest, TheLoopLivesWhileASnapshotIsApplied) {
     EXPECT_GE(sizes.size(), count / 256);
     EXPECT_GE(applied_when_asked, 1U);
     EXPECT_LE(applied_when_asked, 2U) << "not behind the whole snapshot";
+}
+
+TEST_F(DataplaneRoleTest, ClaimsTheNumbersOfItsOwnSasBeforeItNeedsThem) {
+    give(0);
+    give(1, EdgeId(1));
+    give(2, EdgeId(2));
+    while (!leases->held(EspSpi(0x1002))) {
+        loop.run_ready();
+    }
+    EXPECT_FALSE(leases->held(EspSpi(0x1000))) << "whoever has packets will";
+    EXPECT_FALSE(leases->held(EspSpi(0x1004)));
 }
 
 TEST_F(DataplaneRoleTest, TellsWhatItCouldNotApplyUntilItCould) {
