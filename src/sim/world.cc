@@ -217,14 +217,17 @@ void World::record(const Datagram& datagram) {
     }
 }
 
-// A packet of the last minutes, or of the last seconds, sent again to every edge at once.
+// A packet of the last minutes, or of the last seconds, sent again to every edge at once. Not to
+// the one that drains in peace: a packet that is repeated before its mark came is traffic to it.
 void World::keep_replaying() {
     if (!recorded_.empty()) {
         const std::size_t lately = std::min(recorded_lately, recorded_.size());
         const std::size_t age = random_.below(random_.below(2) == 0 ? lately : recorded_.size());
         const Datagram again = recorded_[recorded_.size() - 1 - age];
         for (NodeNumber number = 0; number < edges_; ++number) {
-            if (machines_[number].node != nullptr) {
+            const bool spared =
+                peace_drain_ == PeaceDrain::under_way && machines_[number].drains_since;
+            if (machines_[number].node != nullptr && !spared) {
                 machines_[number].node->receive(again);
             }
         }
