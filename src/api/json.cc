@@ -187,6 +187,24 @@ Json edge_json(const edge::Edge& edge) {
             {"ike_sas", now.ike_sas}};
 }
 
+Json health_json(const edge::Edge& edge) {
+    const edge::Health health = edge.health();
+    return {{"edge", edge.config().name},
+            {"ready", health.ready},
+            {"state", health.state},
+            {"lacks", health.lacks},
+            {"trouble", health.trouble},
+            {"drain_given_up", health.given_up},
+            {"announced", health.announced},
+            {"in_step", health.in_step},
+            {"applied_revision", health.applied.value()},
+            {"fleet_revision", health.applied_in_fleet.value()},
+            {"store", {{"text", edge.store_text()}, {"connected", edge.store_connected()}}},
+            {"edges_alive", health.edges_alive},
+            {"dataplane", edge.driver_text()},
+            {"ike_sas", health.ike_sas}};
+}
+
 Json fleet_json(const edge::Edge& edge) {
     const std::int64_t now = net::read_clock().wall.unix_ns;
     Json list = Json::array();
@@ -198,6 +216,7 @@ Json fleet_json(const edge::Edge& edge) {
                         {"address", beat.address.to_string()},
                         {"alive", member.alive},
                         {"in_step", member.alive && beat.in_step},
+                        {"draining", beat.draining},
                         {"applied_revision", beat.applied.value()},
                         {"lag_ms", beat.lag_ms},
                         {"child_sas", beat.child_sas},

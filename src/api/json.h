@@ -13,6 +13,7 @@ using Json = nlohmann::json;
 [[nodiscard]] Json to_json(const sa::TunnelRecord& tunnel);
 [[nodiscard]] Json to_json(const edge::ChildRow& row);
 [[nodiscard]] Json to_json(const ike::IkeSaSummary& sa);
+[[nodiscard]] Json health_json(const edge::Edge& edge);
 [[nodiscard]] Json edge_json(const edge::Edge& edge);
 [[nodiscard]] Json fleet_json(const edge::Edge& edge);
 [[nodiscard]] Json sas_json(const edge::Edge& edge);

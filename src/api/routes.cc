@@ -131,6 +131,34 @@ Response redirect(edge::Edge& edge, const Request& request) {
                 : error(404, sent.error().message);
 }
 
+/// GET: whether traffic should come here, as a status that routers' health checks understand.
+Response health(const edge::Edge& edge) {
+    const Json json = health_json(edge);
+    return {json.at("ready").get<bool>() ? 200 : 503, "application/json", line(json)};
+}
+
+/// PUT /v1/drain {"timeout_s": N} begins, DELETE ends; GET /v1/health says how far it is.
+Response drain(edge::Edge& edge, const Request& request) {
+    constexpr std::int64_t timeout_default_s = 60;
+    constexpr std::int64_t timeout_max_s = 86400;
+    Status done;
+    if (request.method == "PUT") {
+        const Json json =
+            request.body.empty() ? Json::object() : Json::parse(request.body, nullptr, false);
+        const Json seconds =
+            json.is_object() ? json.value("timeout_s", Json(timeout_default_s)) : Json();
+        if (!seconds.is_number_integer() || seconds < 1 || seconds > timeout_max_s) {
+            return error(400, "timeout_s is not a whole number of seconds from 1 to 86400");
+        }
+        done = edge.drain(std::chrono::seconds(seconds.get<std::int64_t>()));
+    } else if (request.method == "DELETE") {
+        done = edge.cancel_drain();
+    } else {
+        return error(405, request.method + " is not possible on " + request.path);
+    }
+    return done ? ok(health_json(edge)) : error(409, done.error().message);
+}
+
 /// GET /v1/trace/N: the messages after number N, while somebody asks; POST /v1/trace: a capture.
 void trace(edge::Edge& edge, const Request& request, const Respond& respond) {
     if (!edge.serving()) {
@@ -210,6 +238,10 @@ void answer(edge::Edge& edge, const Request& request, std::function<void(Respons
         respond(order_sa(edge, request, request.path.substr(sa_prefix.size())));
     } else if (request.path == "/v1/redirect" && request.method == "PUT") {
         respond(redirect(edge, request));
+    } else if (request.path == "/v1/drain") {
+        respond(drain(edge, request));
+    } else if (request.path == "/v1/health" && request.method == "GET") {
+        respond(health(edge));
     } else if (request.path.starts_with(trace_path)) {
         trace(edge, request, respond);
     } else if (request.method == "GET") {

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/completion.h"
 #include "cli/daemon.h"
+#include "cli/drain.h"
 #include "cli/trace.h"
 
 namespace anyswan::cli {
@@ -32,6 +33,7 @@ struct Invocation {
     std::string shell;
     std::string spi;
     Redirect redirect;
+    DrainOptions drain;
     TraceOptions trace;
     std::function<int()> action;
 };
@@ -113,6 +115,26 @@ void add_questions(CLI::App& app, Invocation& call) {
             [&call] { return cli::counters(call.common); });
 }
 
+void add_maintenance(CLI::App& app, Invocation& call) {
+    command(app, "health",
+            "Whether this edge is ready for traffic, and what it lacks; status 0: ready, 1: not",
+            call, [&call] { return health(call.common); });
+    CLI::App* drain = command(
+        app, "drain",
+        "Take this edge out of the fleet without a loss: routers are told (edge.announce_hook), "
+        "its "
+        "IKE SAs go to other edges, what still comes is served. Then stop the daemon.\n  anyswan "
+        "drain --wait && systemctl restart anyswan",
+        call, [&call] { return cli::drain(call.common, call.drain); });
+    drain->add_flag("--wait", call.drain.wait,
+                    "Until it is drained (status 0), or serves again because it could not be (1)");
+    drain
+        ->add_option("--timeout", call.drain.timeout_s,
+                     "Seconds after which an unfinished drain is given up (default 60)")
+        ->check(CLI::Range(1, 86400));
+    drain->add_flag("--cancel", call.drain.cancel, "End a drain: the edge serves again");
+}
+
 void add_trace(CLI::App& app, Invocation& call) {
     CLI::App* trace = command(
         app, "trace",
@@ -159,6 +181,7 @@ int run(int argc, char** argv) {
     Invocation call;
     add_daemons(app, call);
     add_questions(app, call);
+    add_maintenance(app, call);
     add_trace(app, call);
     add_files(app, call);
     try {

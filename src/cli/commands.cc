@@ -229,13 +229,14 @@ int sa_list(const Common& common) {
 int fleet_status(const Common& common) {
     return ask(common, {"GET", "/v1/fleet", ""}, [](const Json& json) {
         std::vector<std::vector<std::string>> rows{{"EDGE", "SITE", "ADDRESS", "ALIVE", "IN STEP",
-                                                    "REVISION", "LAG MS", "CHILD SAS", "IKE SAS",
-                                                    "HEARD"}};
+                                                    "DRAINING", "REVISION", "LAG MS", "CHILD SAS",
+                                                    "IKE SAS", "HEARD"}};
         for (const Json& edge : json.at("edges")) {
             rows.push_back({edge.at("name"), edge.at("site"), edge.at("address"),
                             yes_no(edge.at("alive")), yes_no(edge.at("in_step")),
-                            number(edge.at("applied_revision")), number(edge.at("lag_ms")),
-                            number(edge.at("child_sas")), number(edge.at("ike_sas")),
+                            yes_no(edge.at("draining")), number(edge.at("applied_revision")),
+                            number(edge.at("lag_ms")), number(edge.at("child_sas")),
+                            number(edge.at("ike_sas")),
                             number(edge.at("heard_ms_ago")) + " ms ago"});
         }
         print(render_table(rows) + "store: " + json.at("store").get<std::string>() + "\n");

@@ -120,6 +120,12 @@ void read_edge_table(TableReader& root, EdgeConfig& config) {
         edge->mistake("anycast", "is empty; name the address your customers' routers speak to");
     }
     config.announce = edge->flag("announce", true);
+    config.announce_hook = edge->texts("announce_hook", std::vector<std::string>{});
+    if (edge->has("announce_hook") &&
+        (config.announce_hook.empty() || config.announce_hook.front().empty())) {
+        edge->mistake("announce_hook",
+                      "names no program; write it like [\"/usr/local/sbin/announce\"]");
+    }
     config.state_dir = edge->text("state_dir", "/var/lib/anyswan");
     config.api_socket = edge->text("api", "/run/anyswan/anyswan.sock");
     config.log_level = read_log_level(*edge);

@@ -52,6 +52,7 @@ struct EdgeConfig {
     IpAddress address;               // unicast; shown to people and other edges
     std::vector<IpAddress> anycast;  // what peers speak to; put on lo when ready
     bool announce = true;            // whether the edge puts the anycast addresses on lo itself
+    std::vector<std::string> announce_hook;  // run with "up" or "down"; empty: none
     std::string api_socket;
     std::string state_dir;
     std::string log_level = "info";

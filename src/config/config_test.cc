@@ -64,6 +64,24 @@ TEST_F(ConfigFiles, AGoodEdgeFileHasDefaultsForTheRest) {
     EXPECT_EQ(config->fleet_keys.keys.at(1).size(), 32U);
 }
 
+TEST_F(ConfigFiles, TheAnnounceHookIsAProgramWithItsArguments) {
+    const std::string head =
+        "[edge]\nname = \"ams\"\nid = 1\naddress = \"203.0.113.7\"\nanycast = "
+        "[\"192.0.2.1\"]\nfleet_key_file = \"" +
+        key_file() + "\"\n";
+    const auto config =
+        load_edge(write("edge.toml", head + "announce_hook = [\"/bin/route\", \"-v\"]\n"));
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_EQ(config->announce_hook, (std::vector<std::string>{"/bin/route", "-v"}));
+    EXPECT_TRUE(load_edge(edge_file())->announce_hook.empty());
+    for (const char* wrong : {"[]", "\"\""}) {
+        const auto refused =
+            load_edge(write("edge.toml", head + "announce_hook = " + wrong + "\n"));
+        ASSERT_FALSE(refused) << wrong;
+        EXPECT_THAT(refused.error().message, HasSubstr("edge.announce_hook: names no program"));
+    }
+}
+
 TEST_F(ConfigFiles, TheDataplaneIsChosenByName) {
     const std::pair<const char*, DataplaneType> types[] = {
         {"auto", DataplaneType::automatic},

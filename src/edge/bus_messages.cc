@@ -207,6 +207,23 @@ Marks marks_from(const Json& json) {
     return marks;
 }
 
+Json to_json(const HandOver& hand_over) {
+    Json spis = Json::array();
+    for (const IkeSpi spi : hand_over.spis) {
+        spis.push_back(spi.value());
+    }
+    return {{"type", "handover"}, {"from", hand_over.from.value()}, {"spis", std::move(spis)}};
+}
+
+HandOver hand_over_from(const Json& json) {
+    HandOver hand_over;
+    hand_over.from = EdgeId(number<std::uint16_t>(json.at("from")));
+    for (const Json& spi : json.at("spis")) {
+        hand_over.spis.push_back(IkeSpi(number<std::uint64_t>(spi)));
+    }
+    return hand_over;
+}
+
 Json to_json(const AskMarks& ask) {
     return {{"type", "askmarks"}, {"asker", ask.asker.value()}, {"own", ask.only_own}};
 }
@@ -248,6 +265,9 @@ std::optional<BusBody> from_json(const Json& json) {
     if (type == "askmarks") {
         return AskMarks{EdgeId(json.at("asker").get<std::uint16_t>()), json.value("own", false)};
     }
+    if (type == "handover") {
+        return hand_over_from(json);
+    }
     if (type == "owner") {
         return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),
                        EdgeId(number<std::uint16_t>(json.at("owner"))),
@@ -264,6 +284,10 @@ std::optional<BusBody> from_json(const Json& json) {
 
 std::string ike_subject(EdgeId owner) {
     return "ike." + std::to_string(owner.value());
+}
+
+std::string hand_over_subject(EdgeId heir) {
+    return "handover." + std::to_string(heir.value());
 }
 
 std::string marks_subject(EdgeId asker) {

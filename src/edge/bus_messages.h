@@ -97,6 +97,15 @@ struct OwnerIs {
     Epoch epoch;
 };
 
+/// A draining edge gives these IKE SAs, all of one chain of rekeys, away: their claims are durable,
+/// nothing is in flight, and it holds their datagrams until it hears OwnerIs. Subject
+/// hand_over_subject(heir).
+struct HandOver {
+    EdgeId from;
+    std::vector<IkeSpi> spis;
+};
+[[nodiscard]] std::string hand_over_subject(EdgeId heir);
+
 /// What was received on a Child SA.
 struct MarkRow {
     EspSpi inbound_spi;
@@ -128,7 +137,7 @@ struct WantSender {
 };
 
 using BusBody = std::variant<Heartbeat, LeaseTaken, AskSpi, Tell, Traffic, SaTroubles, RelayedIke,
-                             OwnerIs, Marks, AskMarks, WantSender>;
+                             OwnerIs, Marks, AskMarks, HandOver, WantSender>;
 
 [[nodiscard]] Bytes encode(const BusBody& body);
 /// Nothing if it is not a message this release understands.

@@ -24,6 +24,21 @@ bool Claims::stored(IkeSpi spi) const {
     return found != states_.end() && found->second.stored;
 }
 
+bool Claims::settled(IkeSpi spi) const {
+    const auto found = states_.find(spi);
+    if (found == states_.end()) {
+        return false;
+    }
+    const State& state = found->second;
+    return state.stored && !state.uncertain && !state.busy && !state.deferred && state.jobs.empty();
+}
+
+bool Claims::in_exchange(IkeSpi spi) const {
+    const auto found = states_.find(spi);
+    return found != states_.end() && found->second.newest &&
+           (found->second.newest->request || !found->second.newest->pending.empty());
+}
+
 void Claims::adopt(const sa::IkeSaRecord& record, Revision revision) {
     states_.erase(record.our_spi);
     State& state = state_of(record.our_spi);

@@ -43,6 +43,11 @@ public:
     void on_reset();
     /// Whether the store has, or may have, a claim that others can win.
     [[nodiscard]] bool stored(IkeSpi spi) const;
+    /// Whether the store has the newest claim, and nothing of the IKE SA is on its way there.
+    [[nodiscard]] bool settled(IkeSpi spi) const;
+    /// Whether an exchange is under way, by the newest claim: a request of ours, or one of the
+    /// peer's that has more parts to come.
+    [[nodiscard]] bool in_exchange(IkeSpi spi) const;
 
 private:
     struct Job {

@@ -59,6 +59,7 @@ void DataplaneRole::change(dataplane::Change change) {
 }
 
 void DataplaneRole::on_in_step() {
+    in_step_ = true;
     if (std::exchange(held_back_, false) && !batch_.empty()) {
         parts_.loop.post([this] { apply_batch(); });
     }
@@ -91,6 +92,7 @@ void DataplaneRole::apply_batch() {
             report_applied(found->second, now);
         }
     }
+    settled_ = settled_ || (in_step_ && batch_.empty());
     if (!batch_.empty()) {
         parts_.loop.post([this] { apply_batch(); });
     }
@@ -296,6 +298,7 @@ void DataplaneRole::on_event(const dataplane::EndpointMoved& event) {
 }
 
 void DataplaneRole::on_event(const dataplane::Received& event) {
+    last_traffic_ = parts_.loop.now().instant;
     if (parts_.marks != nullptr) {
         parts_.marks->on_received(event);
     }
@@ -306,6 +309,7 @@ void DataplaneRole::on_event(const dataplane::Usage& event) {
     if (child == children_.end()) {
         return;
     }
+    last_traffic_ = parts_.loop.now().instant;
     const auto where = endpoint(child->second.record.ike_spi);
     if (where && event.packets_out > 0) {
         sent_to_peer(where->local, where->remote);

@@ -76,6 +76,12 @@ public:
     [[nodiscard]] std::vector<TrafficRow> take_traffic() { return std::exchange(traffic_, {}); }
     /// What this edge could not apply, for the others; nothing: the same as last time, none.
     [[nodiscard]] std::optional<std::vector<SaTrouble>> take_troubles();
+    /// SAs that could not be applied here.
+    [[nodiscard]] std::size_t failed() const { return failed_.size(); }
+    /// Everything that was known at on_in_step() is with the driver.
+    [[nodiscard]] bool settled() const { return settled_; }
+    /// When the driver last spoke of packets, inbound or outbound.
+    [[nodiscard]] Instant last_traffic() const { return last_traffic_; }
     /// Publish to applied, of the last record that another edge published; milliseconds.
     [[nodiscard]] std::int64_t lag_ms() const { return lag_ms_; }
 
@@ -118,7 +124,10 @@ private:
     std::map<std::string, std::size_t> domains_;  // account -> number of its tunnels
     std::int64_t lag_ms_ = 0;
     std::vector<TrafficRow> traffic_;
+    Instant last_traffic_;
     bool held_back_ = false;
+    bool in_step_ = false;
+    bool settled_ = false;
     std::set<EspSpi> failed_;  // what has trouble
     bool told_trouble_ = false;
     std::deque<dataplane::Change> batch_;

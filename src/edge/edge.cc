@@ -46,6 +46,12 @@ Edge::Edge(Host& host, config::EdgeConfig config, std::optional<ConnectorPlan> c
       connector_(std::move(connector)),
       spi_pool_(random_, spis_low_water),
       spis_(spi_pool_),
+      hook_(
+          loop_, config_.announce_hook.empty()
+                     ? AnnounceHook::Run{}
+                     : [this](const std::string& word,
+                              std::function<void(Status)>
+                                  done) { host_.run(hook_command(word), std::move(done)); }),
       heartbeat_(loop_),
       repair_(loop_),
       second_(loop_) {}
@@ -91,6 +97,7 @@ void Edge::begin(const Bootstrap::Held& held) {
     heartbeat_.every(heartbeat_period, [this] {
         tell("heartbeat", status());
         more_spis();
+        announce_if_ready();
         if (facts_->repair_wanted() && facts_->in_step()) {
             plan_repair();
         }
@@ -171,9 +178,10 @@ void Edge::make_roles() {
                        },
                        lease, [this](const std::string& url) { crls_->want(url); }},
         engine_config(config_));
-    ownership_ = std::make_unique<Ownership>(
-        Ownership::Parts{loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_,
-                         tell_all, config_.id, *facts_, *dataplane_});
+    ownership_ = std::make_unique<Ownership>(Ownership::Parts{
+        loop_, *store_, config_.fleet_keys, random_, *claims_, *ike_, fleet_, tell_all, config_.id,
+        *facts_, *dataplane_, [this] { return drain_->heir(); }});
+    make_drain();
     if (connector_) {
         keeper_ = std::make_unique<Keeper>(loop_, *ike_, connector_->local, connector_->remote);
         if (connector_->local.address.is_unspecified()) {
@@ -204,7 +212,8 @@ void Edge::listen_bus() {
          {std::string("heartbeat"), std::string("lease"), std::string("ask"), std::string("tell"),
           std::string("traffic"), std::string("trouble"), std::string("owner"),
           std::string("marks"), std::string("sender"), ike_subject(config_.id),
-          marks_subject(config_.id), ask_marks_subject(config_.id)}) {
+          marks_subject(config_.id), ask_marks_subject(config_.id),
+          hand_over_subject(config_.id)}) {
         store_->subscribe(subject, [this](const store::BusMessage& message) { on_bus(message); });
     }
 }
@@ -242,7 +251,8 @@ void Edge::keep_up() {
         crls_->look(loop_.now());
     }
     upkeep_.forget_unless([this](EspSpi spi) { return dataplane_->find(spi) != nullptr; });
-    const std::vector<ike::IkeSaSummary> sas = ike_->list();
+    std::vector<ike::IkeSaSummary> sas = ike_->list();
+    std::erase_if(sas, [this](const auto& sa) { return ownership_->is_given(sa.our_spi); });
     std::vector<ike::Input> decisions = upkeep_.decide(loop_.now(), sas, tunnels_);
     std::ranges::move(grants_.decide(loop_.now().instant, sas), std::back_inserter(decisions));
     for (ike::Input& input : decisions) {
@@ -324,35 +334,50 @@ void Edge::on_in_step() {
 void Edge::begin_serving() {
     dataplane_->on_in_step();
     ownership_->keep_up();  // only now are the Child SAs known that the claims name
-    sa::EdgeRecord record{config_.name,    config_.id, bootstrap_->incarnation(), config_.site,
-                          config_.address, false,      facts_->applied()};
-    facts_->put(sa::edge_key(config_.name), Epoch(1), record, [](Written) {});
+    put_edge_record();
     if (connector_) {
         for (const sa::TunnelRecord& tunnel : connector_->tunnels) {
             facts_->put(sa::tunnel_key(tunnel.id), Epoch(1), tunnel.clone(), [](Written) {});
             keeper_->keep(tunnel.id);
         }
     }
-    announce();
+    announce_wanted_ = true;
+    loop_.post([this] { announce_if_ready(); });
+}
+
+void Edge::put_edge_record() {
+    sa::EdgeRecord record{config_.name,     config_.id,      bootstrap_->incarnation(),
+                          config_.site,     config_.address, drain_->state() != DrainState::serving,
+                          facts_->applied()};
+    facts_->put(sa::edge_key(config_.name), Epoch(1), record, [](Written) {});
+}
+
+// Not before the driver has every SA: a packet must not come sooner.
+void Edge::announce_if_ready() {
+    ready_ = ready_ || not_ready().empty();
+    if (announce_wanted_ && not_ready().empty()) {
+        announce_wanted_ = false;
+        announce();
+    }
 }
 
 // Again at the next snapshot if it did not go well; why is in the log.
 void Edge::announce() {
-    if (announced_ || !config_.announce) {
-        return;
-    }
-    announced_ = true;
-    for (const IpAddress& address : config_.anycast) {
-        if (Status put = host_.announce(address); !put) {
-            log::error("announce", put.error().message + "; or set edge.announce = false");
-            announced_ = false;
-        } else {
-            log::info("announce", address.to_string() + " is on lo: ready for peers");
+    if (config_.announce && !announced_) {
+        announced_ = true;
+        for (const IpAddress& address : config_.anycast) {
+            if (Status put = host_.announce(address); !put) {
+                log::error("announce", put.error().message + "; or set edge.announce = false");
+                announced_ = false;
+            } else {
+                log::info("announce", address.to_string() + " is on lo: ready for peers");
+            }
         }
     }
+    hook_.want(true);
 }
 
-void Edge::withdraw() {
+void Edge::take_addresses_off() {
     if (!std::exchange(announced_, false)) {
         return;
     }
@@ -378,6 +403,7 @@ void Edge::on_link(store::LinkState state, const std::string& why) {
 }
 
 void Edge::on_ike(std::vector<dataplane::IkeDatagram> datagrams) {
+    drain_->on_ike();
     for (dataplane::IkeDatagram& datagram : datagrams) {
         give_ike({datagram.local, datagram.remote, std::move(datagram.bytes)}, 0);
     }
@@ -431,8 +457,14 @@ void Edge::on_bus(const store::BusMessage& message) {
         ownership_->on_owner(*owner);
     } else if (const auto* marks = std::get_if<Marks>(&*body)) {
         marks_->on_marks(*marks);
+        drain_->on_marks(*marks);
     } else if (const auto* question = std::get_if<AskMarks>(&*body)) {
         marks_->on_ask(*question);
+    } else if (const auto* gift = std::get_if<HandOver>(&*body)) {
+        // Who gets no answer finds another heir.
+        if (serving() && drain_->state() == DrainState::serving) {
+            ownership_->on_hand_over(*gift);
+        }
     } else if (const auto* want = std::get_if<WantSender>(&*body)) {
         if (auto input = grants_.on_want(loop_.now().instant, *want, ike_->list(), tunnels_)) {
             ike_->want(std::move(*input));
@@ -507,6 +539,7 @@ Heartbeat Edge::status() const {
     beat.incarnation = bootstrap_ ? bootstrap_->incarnation() : Incarnation{};
     beat.site = config_.site;
     beat.address = config_.address;
+    beat.draining = drain_ && drain_->state() != DrainState::serving;
     beat.in_step = serving();
     beat.applied = facts_ ? facts_->applied() : Revision{};
     beat.child_sas = dataplane_ ? dataplane_->installed() : 0;
@@ -544,6 +577,8 @@ std::map<std::string, std::uint64_t> Edge::counters() const {
         all.insert(addresses_->counters().begin(), addresses_->counters().end());
         all.insert(grants_.counters().begin(), grants_.counters().end());
         all.insert(crls_->counters().begin(), crls_->counters().end());
+        all.insert(drain_->counters().begin(), drain_->counters().end());
+        all.insert(hook_.counters().begin(), hook_.counters().end());
     }
     return all;
 }
@@ -564,7 +599,15 @@ void Edge::stop() {
     heartbeat_.cancel();
     second_.cancel();
     repair_.cancel();
-    withdraw();
+    if (drain_) {
+        drain_->stop();
+    }
+    if (hook_.end()) {
+        if (Status told = host_.run_and_wait(hook_command("down")); !told) {
+            log::error("announce", "the announce hook failed: " + told.error().message);
+        }
+    }
+    take_addresses_off();
     if (store_) {
         store_->close();
     }

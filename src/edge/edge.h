@@ -2,15 +2,17 @@
 // One edge: the wiring of store, roles, driver and bus. No protocol is decided here.
 //
 // Start: open the store -> claim number, incarnation and SPIs -> driver -> watch the facts -> in
-// step -> the fleet's replay marks -> announce the anycast addresses.
+// step -> the fleet's replay marks -> all SAs in the driver -> announce the anycast addresses.
 #pragma once
 
 #include "config/config.h"
 #include "edge/addresses.h"
+#include "edge/announce_hook.h"
 #include "edge/bootstrap.h"
 #include "edge/capture_trace.h"
 #include "edge/crls.h"
 #include "edge/dataplane_role.h"
+#include "edge/drain.h"
 #include "edge/fleet_view.h"
 #include "edge/host.h"
 #include "edge/ike_role.h"
@@ -39,6 +41,21 @@ struct RedirectOrder {
     std::optional<sa::TunnelId> tunnel;  // nothing: all
     std::optional<ike::Gateway> to;
     bool existing = false;
+};
+
+/// Whether peers' traffic should come here.
+struct Health {
+    bool ready = false;
+    std::string state;                 // starting, serving, draining, drained
+    std::vector<std::string> lacks;    // why it is not ready, or not drained
+    std::vector<std::string> trouble;  // what is wrong and doesn't keep it from serving
+    std::string given_up;              // why the last drain was
+    bool announced = false;            // routers are told to send traffic here
+    bool in_step = false;
+    Revision applied;
+    Revision applied_in_fleet;    // the highest that any edge says
+    std::size_t edges_alive = 0;  // this one among them
+    std::size_t ike_sas = 0;
 };
 
 class Edge {
@@ -82,6 +99,16 @@ public:
     /// How many IKE SAs were told to go.
     Result<std::size_t> redirect(const RedirectOrder& order);
 
+    /// For routers' health checks and `anyswan health`.
+    [[nodiscard]] Health health() const;
+    /// Hands everything over to the other edges; health() says how far it is. Given up, and served
+    /// again, if it is not done in time.
+    Status drain(Duration timeout);
+    Status cancel_drain();
+    [[nodiscard]] bool drained() const {
+        return drain_ != nullptr && drain_->state() == DrainState::drained;
+    }
+
     // `anyswan trace`; only while serving().
     [[nodiscard]] LiveTrace::Page live_trace(std::uint64_t last);
     void trace(std::vector<wire::pcap::UdpDatagram> capture,
@@ -106,8 +133,14 @@ private:
     void give_ike(ike::DatagramReceived datagram, unsigned hops);
     void on_bus(const store::BusMessage& message);
     void tell(const std::string& subject, const BusBody& body);
+    void make_drain();
+    void on_drain(DrainState state);
+    void put_edge_record();
+    void announce_if_ready();
     void announce();
-    void withdraw();
+    void take_addresses_off();
+    [[nodiscard]] std::vector<std::string> not_ready() const;
+    [[nodiscard]] net::Command hook_command(const std::string& word) const;
 
     Host& host_;
     Loop& loop_;
@@ -121,8 +154,11 @@ private:
     sa::SpiPool spi_pool_;
     SpiSource spis_;
     bool claiming_spis_ = false;
-    bool announced_ = false;
+    bool ready_ = false;  // was, since the start
+    bool announce_wanted_ = false;
+    bool announced_ = false;  // the addresses are on lo
     std::map<std::string, std::uint64_t> counters_;
+    AnnounceHook hook_;
     Timer heartbeat_;
     Timer repair_;
     Timer second_;
@@ -143,6 +179,7 @@ private:
     std::unique_ptr<DataplaneRole> dataplane_;
     std::unique_ptr<IkeRole> ike_;
     std::unique_ptr<Ownership> ownership_;
+    std::unique_ptr<Drain> drain_;
     std::unique_ptr<Keeper> keeper_;
     std::unique_ptr<Roamer> roamer_;
 };

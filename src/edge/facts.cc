@@ -98,6 +98,11 @@ std::optional<Bytes> Facts::own(const std::string& key) const {
     return found == own_.end() ? std::nullopt : std::optional(found->second.envelope);
 }
 
+std::size_t Facts::unwritten() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(own_, [](const auto& entry) { return !entry.second.durable; }));
+}
+
 void Facts::offer(const std::string& key, const Bytes& envelope) {
     on_event({key, envelope, Revision{}, store::FactPath::fast});
 }

@@ -67,6 +67,8 @@ public:
     [[nodiscard]] Revision applied() const { return applied_; }
     /// Writes that the store should have had before.
     [[nodiscard]] std::size_t deferred() const { return outbox_.size() + late_; }
+    /// What this edge wrote and the store has not acknowledged.
+    [[nodiscard]] std::size_t unwritten() const;
     [[nodiscard]] const std::map<std::string, std::uint64_t>& counters() const { return counters_; }
 
 private:

@@ -12,6 +12,7 @@ void FleetView::on_record(const sa::EdgeRecord& record) {
         member.last.id = record.id;
         member.last.site = record.site;
         member.last.address = record.address;
+        member.last.draining = record.draining;
         member.last.applied = record.applied;
     }
 }

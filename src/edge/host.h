@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "dataplane/driver.h"
 #include "edge/loop.h"
+#include "net/command.h"
 #include "store/store.h"
 
 namespace anyswan::edge {
@@ -35,6 +36,11 @@ public:
     /// Whether the world may send us what goes to this anycast address.
     [[nodiscard]] virtual Status announce(const IpAddress& address) = 0;
     [[nodiscard]] virtual Status withdraw(const IpAddress& address) = 0;
+    /// A program of the operator's, off the loop; `done` is called on it. One at a time.
+    virtual void run(net::Command command, std::function<void(Status)> done) = 0;
+    /// The same at the end of the daemon, when nothing runs any more: waits for it, and for one
+    /// that run() started.
+    [[nodiscard]] virtual Status run_and_wait(const net::Command& command) = 0;
 };
 
 }  // namespace anyswan::edge

@@ -55,6 +55,8 @@ public:
     [[nodiscard]] std::vector<ike::IkeSaSummary> list() const { return engine_.list(); }
     [[nodiscard]] bool runs(IkeSpi spi) const { return engine_.runs(spi); }
     [[nodiscard]] std::vector<IkeSpi> kin(IkeSpi spi) const { return engine_.kin(spi); }
+    /// Whether actions of the chain of IKE SAs are on their way to the store, or to the peer.
+    [[nodiscard]] bool acting(IkeSpi spi) const { return queues_.contains(chain_of(spi)); }
     /// For `anyswan trace`.
     [[nodiscard]] LiveTrace& live_trace() { return live_trace_; }
     [[nodiscard]] std::optional<ike::ReadingKeys> reading_keys(ike::SpiPair spis) const {

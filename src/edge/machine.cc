@@ -51,4 +51,16 @@ Status Machine::withdraw(const IpAddress& address) {
     return netlink ? netlink->remove_address("lo", address) : Status(Unexpected{netlink.error()});
 }
 
+void Machine::run(net::Command command, std::function<void(Status)> done) {
+    runner_ = std::jthread([this, command = std::move(command), done = std::move(done)] {
+        Status status = net::run_command(command);
+        loop_.post([done, status = std::move(status)] { done(status); });
+    });
+}
+
+Status Machine::run_and_wait(const net::Command& command) {
+    runner_ = {};
+    return net::run_command(command);
+}
+
 }  // namespace anyswan::edge

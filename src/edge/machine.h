@@ -3,6 +3,8 @@
 // interface.
 #pragma once
 
+#include <thread>
+
 #include "edge/asio_loop.h"
 #include "edge/host.h"
 #include "net/clock.h"
@@ -20,10 +22,13 @@ public:
     /// Puts the address on the loopback interface, where a BGP daemon finds it.
     [[nodiscard]] Status announce(const IpAddress& address) override;
     [[nodiscard]] Status withdraw(const IpAddress& address) override;
+    void run(net::Command command, std::function<void(Status)> done) override;
+    [[nodiscard]] Status run_and_wait(const net::Command& command) override;
 
 private:
     AsioLoop loop_;
     net::SystemRandom random_;
+    std::jthread runner_;
     net::SystemRandom driver_random_;  // the driver's worker has its own
 };
 

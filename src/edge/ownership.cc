@@ -43,15 +43,31 @@ void Ownership::receive(ike::DatagramReceived datagram, unsigned hops) {
         return;
     }
     const auto* to = std::get_if<SteerToOwner>(&steering);
+    if (to != nullptr && is_given(to->ours)) {
+        std::deque<Giving::Held>& held = giving_.at(to->ours).held;
+        if (held.size() < waiting_max) {
+            held.push_back({std::move(datagram), hops});
+        }
+        return;
+    }
+    // A draining edge begins nothing, or it would never end.
+    if (const auto other = to == nullptr && hops == 0 ? heir() : std::nullopt) {
+        relay(*other, std::move(datagram), hops);
+        return;
+    }
     if (to == nullptr || parts_.ike.runs(to->ours)) {
         parts_.ike.on_datagram(std::move(datagram));
         return;
     }
     const EdgeId owner = owner_of(to->ours);
     // Who relayed it to us took us for the owner: only the claim knows better.
-    if (owner != parts_.self && hops == 0 && !gone(owner)) {
-        relay(owner, std::move(datagram), hops);
-        return;
+    const bool being_given = asking_.contains(to->ours) && asking_[to->ours].giver != EdgeId{};
+    if (owner != parts_.self && hops == 0 && !being_given) {
+        const auto instead = gone(owner) ? heir() : std::optional(owner);
+        if (instead) {
+            relay(*instead, std::move(datagram), hops);
+            return;
+        }
     }
     if (asking_.size() >= claims_asked_max && !asking_.contains(to->ours)) {
         ++counters_["ike_drop_too_many_unknown"];
@@ -105,7 +121,9 @@ void Ownership::on_claim(IkeSpi spi, const std::optional<store::Claim>& claim) {
         known_.clear();
     }
     known_[spi] = {record->owner, record->epoch};
-    if (record->owner != parts_.self && !gone(record->owner)) {
+    const auto found = asking_.find(spi);
+    const bool for_us = found != asking_.end() && found->second.giver == record->owner;
+    if (record->owner != parts_.self && !gone(record->owner) && !for_us) {
         const auto asking = asking_.find(spi);
         if (asking != asking_.end() && asking->second.hops < hops_max) {
             for (ike::DatagramReceived& datagram : asking->second.waiting) {
@@ -236,6 +254,7 @@ void Ownership::on_owner(const OwnerIs& owner) {
         parts_.ike.lost(owner.ours);
     }
     known_[owner.ours] = {owner.owner, owner.epoch};
+    given(owner.ours, owner.owner);
 }
 
 void Ownership::on_lost(IkeSpi spi, std::vector<EspSpi> made) {
@@ -373,9 +392,13 @@ void Ownership::keep_up() {
     }
 }
 
+// Of those that stay.
 bool Ownership::first_of_the_living() const {
+    if (heir()) {
+        return false;
+    }
     for (const FleetMember& member : parts_.fleet.members(parts_.loop.now().instant)) {
-        if (member.alive && member.last.id < parts_.self) {
+        if (member.alive && !member.last.draining && member.last.id < parts_.self) {
             return false;
         }
     }

@@ -10,6 +10,10 @@
 // An owner that loses the compare-and-swap, or hears of a higher epoch, forgets the IKE SA and says
 // nothing more. IKE SAs whose owner died without a word from their peers are taken over too, by one
 // edge, so that they are rekeyed in time.
+//
+// A draining edge gives its IKE SAs away (ownership_handover.cc): it holds their datagrams, tells
+// an heir, which takes them as if we were dead, and relays what it held. So the peer's request
+// finds an owner at every moment.
 #pragma once
 
 #include <deque>
@@ -42,6 +46,9 @@ public:
         EdgeId self;
         Facts& facts;
         const DataplaneRole& dataplane;
+        /// While this edge drains: another edge that should run what would begin here. Nothing:
+        /// this edge stays, or there is none.
+        std::function<std::optional<EdgeId>()> heir = {};
     };
     explicit Ownership(Parts parts) : parts_(std::move(parts)), look_(parts_.loop) {}
 
@@ -57,6 +64,19 @@ public:
     /// Goes on with what this edge owned in an earlier life. Resuming after a restart is a takeover
     /// from oneself: the same claim, epoch + 1 (N1: a new epoch starts its IVs anew).
     void resume();
+    // Handing over.
+    /// Gives IKE SAs of one chain to another edge: what comes for them is held until it says that
+    /// it has them. If it doesn't, give_up_late() ends the attempt.
+    void give(const std::vector<IkeSpi>& spis, EdgeId heir);
+    [[nodiscard]] bool is_given(IkeSpi spi) const { return giving_.contains(spi); }
+    [[nodiscard]] std::size_t giving() const { return giving_.size(); }
+    /// Asks the store about what was given a second ago, and goes on with what is still ours.
+    void give_up_late();
+    /// Nothing is given away any more.
+    void keep_all();
+    /// Another edge gives us IKE SAs.
+    void on_hand_over(const HandOver& hand_over);
+
     /// About once a second: tries resume() again if the store did not answer, and looks for IKE SAs
     /// whose owners are gone.
     void keep_up();
@@ -70,6 +90,18 @@ private:
         unsigned hops = 0;
         unsigned tries = 0;
         unsigned looks = 0;  // for Child SAs that the claim names
+        /// The living owner that gives it to us; 0: none.
+        EdgeId giver;
+    };
+    /// An IKE SA that is on its way to another edge.
+    struct Giving {
+        struct Held {
+            ike::DatagramReceived datagram;
+            unsigned hops = 0;
+        };
+        EdgeId heir;
+        Instant since;
+        std::deque<Held> held;
     };
     struct Known {
         EdgeId owner;
@@ -84,6 +116,9 @@ private:
     void on_claim(IkeSpi spi, const std::optional<store::Claim>& claim);
     void take(const sa::IkeSaRecord& claim, Revision revision);
     void taken(const sa::IkeSaRecord& mine, Revision revision);
+    [[nodiscard]] std::optional<EdgeId> heir() const;
+    void given(IkeSpi spi, EdgeId owner);
+    void not_given(IkeSpi spi);
     void relay(EdgeId owner, ike::DatagramReceived datagram, unsigned hops);
     void adopt(const sa::IkeSaRecord& mine);
     void to_engine(IkeSpi spi);
@@ -104,6 +139,7 @@ private:
 
     Parts parts_;
     std::map<IkeSpi, Asking> asking_;
+    std::map<IkeSpi, Giving> giving_;
     /// Whose Child SAs are awaited.
     std::vector<IkeSpi> to_look_;
     Timer look_;

@@ -14,6 +14,11 @@ const std::vector<BugInfo>& all_bugs() {
         {"marks-forgotten", "N3", "the bus carries no replay marks", &Bugs::marks_forgotten},
         {"claims-for-all", "N4", "the store lets everybody win an IKE SA's claim",
          &Bugs::claims_for_all},
+        {"drain-drops-queue", "N4",
+         "a draining edge's IKE SAs are taken over without their last exchange",
+         &Bugs::drain_drops_queue},
+        {"drain-never-ends", "liveness", "nobody hears what a draining edge gives away",
+         &Bugs::drain_never_ends},
         {"tombstones-forgotten", "N6", "the store forgets tombstones", &Bugs::tombstones_forgotten},
     };
     return bugs;

@@ -20,6 +20,10 @@ struct Bugs {
     bool marks_forgotten = false;
     /// N4: the store lets everybody win an IKE SA's claim.
     bool claims_for_all = false;
+    /// N4: who takes over what a draining edge gives away gets the claim of one exchange before.
+    bool drain_drops_queue = false;
+    /// Liveness: nobody hears that a draining edge gives something away.
+    bool drain_never_ends = false;
     /// N6: the store forgets tombstones.
     bool tombstones_forgotten = false;
 };

@@ -12,6 +12,11 @@ constexpr Duration between_faults = 4s;
 constexpr Duration down_max = 15s;
 constexpr Duration store_outage_max = 8s;
 constexpr Duration cut_max = 10s;
+constexpr Duration drain_timeout = 40s;
+// Its timeout, and the time in which a daemon that hangs would be noticed.
+constexpr Duration drain_max = drain_timeout + 5s;
+constexpr Duration routes_follow_max = 300ms;
+constexpr Duration between_drain_looks = 200ms;
 }  // namespace
 
 void World::plan_fault() {
@@ -24,8 +29,9 @@ void World::plan_fault() {
 }
 
 void World::make_fault() {
-    static constexpr std::array<Fault, 12> faults{{
+    static constexpr std::array<Fault, 13> faults{{
         {"crash_edge", 3, &World::crash_edge},
+        {"drain_edge", 3, &World::drain_edge},
         {"crash_peer", 1, &World::crash_peer},
         {"move_route", 6, &World::move_route},
         {"silence_store", 2, &World::silence_store},
@@ -57,6 +63,76 @@ void World::crash_edge() {
     const NodeNumber edge = some_edge();
     crash(edge);
     clockwork_.after(up_to(down_max), life_, [this, edge] { boot(edge); });
+}
+
+// An edge drains, stops and comes back. Other faults go on meanwhile.
+void World::drain_edge() {
+    begin_drain(some_edge());
+}
+
+void World::begin_drain(NodeNumber edge) {
+    Machine& machine = machines_[edge];
+    if (machine.node == nullptr || machine.drains_since ||
+        !machine.node->edge().drain(drain_timeout)) {
+        return;
+    }
+    note(machine.name + " is told to drain");
+    machine.drains_since = clockwork_.now();
+    watch_drain(edge);
+}
+
+void World::watch_drain(NodeNumber edge) {
+    clockwork_.after(between_drain_looks, machines_[edge].node->life(), [this, edge] {
+        Machine& machine = machines_[edge];
+        const edge::Health health = machine.node->edge().health();
+        if (health.state == "draining") {
+            if (clockwork_.now() - *machine.drains_since > drain_max) {
+                oracle_.report("liveness", "the drain of " + machine.name + " does not end");
+            }
+            if (!machine.node->announced()) {
+                clockwork_.after(up_to(routes_follow_max), machine.node->life(),
+                                 [this, edge] { route_away_from(edge); });
+            }
+            watch_drain(edge);
+            return;
+        }
+        machine.drains_since.reset();
+        if (health.state == "drained") {
+            drained(edge);
+        } else if (peace_drain_ == PeaceDrain::under_way) {
+            oracle_.report("liveness",
+                           "the drain of " + machine.name + " was given up: " + health.given_up);
+        }
+    });
+}
+
+void World::drained(NodeNumber edge) {
+    note(machines_[edge].name + " is drained and stops");
+    ++fault_counts_["drained"];
+    const bool owns_some = !machines_[edge].node->edge().ike_sas().empty();
+    if (owns_some && peace_drain_ == PeaceDrain::under_way) {
+        oracle_.report("liveness", machines_[edge].name + " is drained, and owns IKE SAs");
+    }
+    machines_[edge].node->edge().stop();
+    clockwork_.after({}, life_, [this, edge] {
+        machines_[edge].node.reset();
+        clockwork_.after(faults_ ? up_to(down_max) : Duration{}, life_,
+                         [this, edge] { boot(edge); });
+        if (peace_drain_ == PeaceDrain::under_way) {
+            peace_drain_ = PeaceDrain::done;
+        }
+    });
+}
+
+void World::route_away_from(NodeNumber edge) {
+    for (NodeNumber peer = edges_; peer < machines_.size(); ++peer) {
+        for (NodeNumber other = 0; other < edges_ && network_.route_of(peer) == edge; ++other) {
+            const Node* node = machines_[other].node.get();
+            if (other != edge && node != nullptr && node->announced()) {
+                network_.route(peer, other);
+            }
+        }
+    }
 }
 
 void World::crash_peer() {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/faulty_store.h"
 
+#include <set>
+
+#include "edge/bus_messages.h"
+
 namespace anyswan::sim {
 
 namespace {
@@ -30,6 +34,7 @@ public:
     }
     void swap_claim(const std::string& key, Bytes value, Revision expected,
                     Completion<StoreResult<Swap>> done) override {
+        given_.erase(key);
         const bool all_win = (bugs_.leases_for_all && key.starts_with("sequence/")) ||
                              (bugs_.claims_for_all && key.starts_with("ike/"));
         if (!all_win) {
@@ -51,7 +56,15 @@ public:
     }
     void read_claim(const std::string& key,
                     Completion<StoreResult<std::optional<Claim>>> done) override {
-        client_->read_claim(key, std::move(done));
+        if (!bugs_.drain_drops_queue || !given_.contains(key)) {
+            return client_->read_claim(key, std::move(done));
+        }
+        client_->read_claim(key, [this, key, done](StoreResult<std::optional<Claim>> answer) {
+            if (answer && *answer) {
+                (**answer).value = one_before(key, (**answer).value);
+            }
+            done(std::move(answer));
+        });
     }
     void delete_claim(const std::string& key, Revision expected,
                       Completion<StoreResult<Swap>> done) override {
@@ -62,7 +75,8 @@ public:
         client_->list_claims(prefix, std::move(done));
     }
     void publish(const std::string& subject, Bytes payload) override {
-        const bool forgotten = bugs_.marks_forgotten && subject.starts_with("marks");
+        const bool forgotten = (bugs_.marks_forgotten && subject.starts_with("marks")) ||
+                               (bugs_.drain_never_ends && subject.starts_with("handover"));
         if (!bus_silent_ && !forgotten) {
             client_->publish(subject, std::move(payload));
         }
@@ -72,6 +86,7 @@ public:
         client_->subscribe(pattern,
                            [this, handler = std::move(handler)](store::BusMessage message) {
                                if (!bus_silent_) {
+                                   note_gift(message);
                                    handler(std::move(message));
                                }
                            });
@@ -90,6 +105,27 @@ private:
         return child != nullptr && child->ended;
     }
 
+    void note_gift(const store::BusMessage& message) {
+        const auto plain = sa::open_message(keys_, message.subject, message.payload);
+        const auto body = plain ? edge::decode(*plain) : std::nullopt;
+        const auto* gift = body ? std::get_if<edge::HandOver>(&*body) : nullptr;
+        for (const IkeSpi spi : gift != nullptr ? gift->spis : std::vector<IkeSpi>{}) {
+            given_.insert(sa::ike_sa_key(spi));
+        }
+    }
+    /// The claim without what the last exchange did to it.
+    [[nodiscard]] Bytes one_before(const std::string& key, Bytes value) {
+        auto opened = sa::open_record(keys_, key, value);
+        auto* record = opened ? std::get_if<sa::IkeSaRecord>(&opened->record) : nullptr;
+        if (record == nullptr || record->next_request.value() == 0) {
+            return value;
+        }
+        record->next_request = MessageId(record->next_request.value() - 1);
+        return sa::seal_record(keys_, random_, key, opened->header.version, std::move(*record));
+    }
+
+    std::set<std::string> given_;  // claims of IKE SAs that were given to this node
+    SeededRandom random_{1};
     std::unique_ptr<store::Store> client_;
     const bool& bus_silent_;
     Bugs bugs_;

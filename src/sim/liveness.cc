@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Once faults have stopped, everything must come right again: all edges know the same Child SAs
-// (N6), every peer has one that all of them know, and packets pass both ways.
+// (N6), every peer has one that all of them know, packets pass both ways, and an edge can drain.
 #include <set>
 
 #include "base/spi.h"
@@ -92,14 +92,27 @@ bool World::converge() {
         }
         look = clockwork_.now() + look_interval;
         well = well || (!what_is_amiss() && packets_pass());
-        if (clockwork_.now() >= begin + settling) {
+        if (clockwork_.now() >= begin + settling && peace_drain_ == PeaceDrain::not_yet) {
             look_for_ghosts();
         }
-        if (well && clockwork_.now() >= begin + watched) {
+        if (well && clockwork_.now() >= begin + watched && drain_works()) {
             return true;
         }
     }
     return false;
+}
+
+// Begins the drain of an edge at its first call; true when the edge has drained, stopped and come
+// back, and all is well again.
+bool World::drain_works() {
+    if (edges_ < 2) {
+        return true;
+    }
+    if (peace_drain_ == PeaceDrain::not_yet) {
+        peace_drain_ = PeaceDrain::under_way;
+        begin_drain(some_edge());
+    }
+    return peace_drain_ == PeaceDrain::done && !what_is_amiss() && packets_pass();
 }
 
 // Of what was said in the last seconds, most must have come out at the other side.

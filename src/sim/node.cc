@@ -153,12 +153,22 @@ Result<std::unique_ptr<dataplane::Driver>> Node::make_driver(const edge::DriverW
 }
 
 Status Node::announce(const IpAddress& /*address*/) {
-    announced_ = true;
     return {};
 }
 
 Status Node::withdraw(const IpAddress& /*address*/) {
-    announced_ = false;
+    return {};
+}
+
+// The announce hook.
+void Node::run(net::Command command, std::function<void(Status)> done) {
+    loop_.post([this, command = std::move(command), done = std::move(done)] {
+        done(run_and_wait(command));
+    });
+}
+
+Status Node::run_and_wait(const net::Command& command) {
+    announced_ = command.words.back() == "up";
     return {};
 }
 

@@ -75,6 +75,7 @@ public:
     /// Notes that the hub has cut it off, or not any more.
     void set_cut_off(bool cut_off) { cut_off_ = cut_off; }
     [[nodiscard]] bool hears_bus() const { return !bus_silent_ && !cut_off_; }
+    /// Whether routers are told to send what goes to the anycast address here.
     [[nodiscard]] bool announced() const { return announced_; }
     [[nodiscard]] const std::optional<std::string>& fatal() const { return fatal_; }
 
@@ -87,6 +88,8 @@ public:
         const edge::DriverWishes& wishes, dataplane::DriverSink sink) override;
     [[nodiscard]] Status announce(const IpAddress& address) override;
     [[nodiscard]] Status withdraw(const IpAddress& address) override;
+    void run(net::Command command, std::function<void(Status)> done) override;
+    [[nodiscard]] Status run_and_wait(const net::Command& command) override;
 
 private:
     /// The outbound half of a Child SA.

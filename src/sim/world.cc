@@ -144,6 +144,7 @@ NodePlan World::plan_of(NodeNumber number) {
     plan.config.id = EdgeId(static_cast<std::uint16_t>(number + 1));
     plan.config.site = "sim";
     plan.config.address = machine.address;
+    plan.config.announce_hook = {"announce"};
     plan.config.store = config::MemoryStore{};
     if (is_edge(number)) {
         plan.hub = hub_;
@@ -155,6 +156,7 @@ NodePlan World::plan_of(NodeNumber number) {
     plan.hub = store::MemoryHub::create();  // a peer that restarts has forgotten everything
     plan.config.anycast = {machine.address};
     plan.config.announce = false;
+    plan.config.announce_hook.clear();
     plan.config.fleet_keys.current = 1;
     plan.config.fleet_keys.keys.emplace(1, random_.secret(32));
     edge::ConnectorPlan connector;
@@ -180,6 +182,7 @@ void World::crash(NodeNumber number) {
         note(machines_[number].name + " crashes");
         oracle_.crashed(clockwork_.now(), machines_[number].name);
         machines_[number].node.reset();
+        machines_[number].drains_since.reset();
     }
 }
 
@@ -214,14 +217,17 @@ void World::record(const Datagram& datagram) {
     }
 }
 
-// A packet of the last minutes, or of the last seconds, sent again to every edge at once.
+// A packet of the last minutes, or of the last seconds, sent again to every edge at once. Not to
+// the one that drains in peace: a packet that is repeated before its mark came is traffic to it.
 void World::keep_replaying() {
     if (!recorded_.empty()) {
         const std::size_t lately = std::min(recorded_lately, recorded_.size());
         const std::size_t age = random_.below(random_.below(2) == 0 ? lately : recorded_.size());
         const Datagram again = recorded_[recorded_.size() - 1 - age];
         for (NodeNumber number = 0; number < edges_; ++number) {
-            if (machines_[number].node != nullptr) {
+            const bool spared =
+                peace_drain_ == PeaceDrain::under_way && machines_[number].drains_since;
+            if (machines_[number].node != nullptr && !spared) {
                 machines_[number].node->receive(again);
             }
         }
@@ -264,10 +270,13 @@ void World::talk(NodeNumber from, NodeNumber peer) {
 }
 
 // The peer talks, and the edge where its packets land answers; now and then any edge has something
-// to say.
+// to say, unless routers on the inside know too that it drains.
 void World::keep_talking(NodeNumber peer) {
     talk(peer, peer);
-    talk(random_.below(20) == 0 ? some_edge() : network_.route_of(peer), peer);
+    const NodeNumber edge = random_.below(20) == 0 ? some_edge() : network_.route_of(peer);
+    if (edge == network_.route_of(peer) || !machines_[edge].drains_since) {
+        talk(edge, peer);
+    }
     clockwork_.after(up_to(2 * between_packets), life_, [this, peer] { keep_talking(peer); });
 }
 

@@ -45,6 +45,7 @@ private:
         std::uint64_t starts = 0;
         std::shared_ptr<store::MemoryHub> hub;
         std::unique_ptr<Node> node;  // nothing: it is down
+        std::optional<Instant> drains_since;
     };
     struct Fault {
         const char* name;
@@ -75,6 +76,11 @@ private:
     void make_fault();
     void heal();
     void crash_edge();
+    void drain_edge();
+    void begin_drain(NodeNumber edge);
+    void watch_drain(NodeNumber edge);
+    void drained(NodeNumber edge);
+    void route_away_from(NodeNumber edge);
     void crash_peer();
     void move_route();
     void silence_store();
@@ -92,6 +98,7 @@ private:
     [[nodiscard]] bool converge();
     [[nodiscard]] std::optional<std::string> what_is_amiss();
     void look_for_ghosts();
+    [[nodiscard]] bool drain_works();
     [[nodiscard]] bool packets_pass();
 
     [[nodiscard]] bool is_edge(NodeNumber number) const { return number < edges_; }
@@ -112,6 +119,9 @@ private:
     std::size_t peers_ = 0;
     std::vector<Machine> machines_;
     bool faults_ = true;
+    /// One edge drains when all is well again: that must work.
+    enum class PeaceDrain : std::uint8_t { not_yet, under_way, done };
+    PeaceDrain peace_drain_ = PeaceDrain::not_yet;
     std::uint64_t inner_packets_ = 0;
     std::deque<Datagram> recorded_;  // ESP that came to edges
     std::uint64_t judged_sent_ = 0;
