@@ -16,7 +16,7 @@ class Takeover(FleetTest):
     def set_up_fleet(cls):
         for number, edge in ((1, "ams"), (2, "sin")):
             cls.net.add_customer(f"cust{number}", number, edge, [f"{INNER[number]}/32"])
-        cls.apply(cls.tunnel(1) + cls.tunnel(2))
+        cls.apply("".join(cls.tunnel(number, 'sender_rule = "pinned"') for number in (1, 2)))
         cls.wait_tunnels(2)
         for number in (1, 2):
             cls.start_swan(number, dpd_s=1).initiate()
