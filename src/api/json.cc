@@ -3,6 +3,7 @@
 
 #include "core/ike/auth/identity.h"
 
+#include "base/json_number.h"
 #include "base/spi.h"
 #include "core/sa/weak.h"
 #include "net/clock.h"
@@ -263,14 +264,14 @@ Json capture_json(std::span<const wire::pcap::UdpDatagram> datagrams) {
 std::optional<std::vector<wire::pcap::UdpDatagram>> read_capture_json(const std::string& body) {
     const auto end = [](const Json& at) {
         return Endpoint{IpAddress::parse(at.at(0).get<std::string>()).value(),
-                        at.at(1).get<std::uint16_t>()};
+                        json_number<std::uint16_t>(at.at(1))};
     };
     std::vector<wire::pcap::UdpDatagram> datagrams;
     // What is missing, of another type, or no address or hexadecimal text, throws.
     try {
         const Json json = Json::parse(body);
         for (const Json& item : json.at("datagrams")) {
-            datagrams.push_back({WallTime{item.at("at_ns").get<std::int64_t>()},
+            datagrams.push_back({WallTime{json_number<std::int64_t>(item.at("at_ns"))},
                                  end(item.at("from")), end(item.at("to")),
                                  from_hex(item.at("payload").get<std::string>()).value()});
         }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "edge/bus_messages.h"
 
-#include <limits>
 #include <nlohmann/json.hpp>
+
+#include "base/json_number.h"
 
 namespace anyswan::edge {
 
@@ -36,32 +37,11 @@ private:
     std::size_t depth_ = 0;
 };
 
-/// A number that isn't whole, or doesn't fit where it belongs.
-struct WrongNumber {};
-
-/// A whole number. The library's get() would cast whatever number it finds.
-template <class T>
-T number(const Json& json) {
-    using Limits = std::numeric_limits<T>;
-    if (json.is_number_unsigned()) {
-        const auto value = json.get<std::uint64_t>();
-        if (value <= static_cast<std::uint64_t>(Limits::max())) {
-            return static_cast<T>(value);
-        }
-    } else if (json.is_number_integer()) {
-        const auto value = json.get<std::int64_t>();  // below zero: CBOR has the others unsigned
-        if (Limits::is_signed && value >= static_cast<std::int64_t>(Limits::min())) {
-            return static_cast<T>(value);
-        }
-    }
-    throw WrongNumber{};
-}
-
-/// The same, for one that earlier releases don't send.
+/// A whole number that earlier releases don't send.
 template <class T>
 T number(const Json& json, const char* key, T otherwise) {
     const auto found = json.find(key);
-    return found == json.end() ? otherwise : number<T>(*found);
+    return found == json.end() ? otherwise : json_number<T>(*found);
 }
 
 Json to_json(const Endpoint& endpoint) {
@@ -72,7 +52,7 @@ Endpoint endpoint_from(const Json& json) {
     Endpoint endpoint;
     endpoint.address =
         IpAddress::parse(json.at("address").get<std::string>()).value_or(IpAddress{});
-    endpoint.port = number<std::uint16_t>(json.at("port"));
+    endpoint.port = json_number<std::uint16_t>(json.at("port"));
     return endpoint;
 }
 
@@ -100,8 +80,8 @@ Json to_json(const Heartbeat& beat) {
 Heartbeat heartbeat_from(const Json& json) {
     Heartbeat beat;
     beat.edge = json.at("edge").get<std::string>();
-    beat.id = EdgeId(number<std::uint16_t>(json.at("id")));
-    beat.incarnation = Incarnation(number<std::uint32_t>(json.at("incarnation")));
+    beat.id = EdgeId(json_number<std::uint16_t>(json.at("id")));
+    beat.incarnation = Incarnation(json_number<std::uint32_t>(json.at("incarnation")));
     beat.site = json.value("site", "");
     beat.address = IpAddress::parse(json.value("address", "")).value_or(IpAddress{});
     beat.draining = json.value("draining", false);
@@ -142,10 +122,10 @@ Json to_json(const Traffic& traffic) {
 Traffic traffic_from(const Json& json) {
     Traffic traffic;
     for (const Json& row : json.at("rows")) {
-        traffic.rows.push_back({EspSpi(number<std::uint32_t>(row.at(0))),
-                                number<std::uint64_t>(row.at(1)), number<std::uint64_t>(row.at(2)),
-                                number<std::uint64_t>(row.at(3)), number<std::uint64_t>(row.at(4)),
-                                number<int>(row.at(5)) != 0});
+        traffic.rows.push_back(
+            {EspSpi(json_number<std::uint32_t>(row.at(0))), json_number<std::uint64_t>(row.at(1)),
+             json_number<std::uint64_t>(row.at(2)), json_number<std::uint64_t>(row.at(3)),
+             json_number<std::uint64_t>(row.at(4)), json_number<int>(row.at(5)) != 0});
     }
     return traffic;
 }
@@ -163,7 +143,7 @@ SaTroubles troubles_from(const Json& json) {
     troubles.edge = json.at("edge").get<std::string>();
     for (const Json& row : json.at("rows")) {
         troubles.rows.push_back(
-            {EspSpi(row.at(0).get<std::uint32_t>()), row.at(1).get<std::string>()});
+            {EspSpi(json_number<std::uint32_t>(row.at(0))), row.at(1).get<std::string>()});
     }
     return troubles;
 }
@@ -197,11 +177,11 @@ Json to_json(const Marks& marks) {
 
 Marks marks_from(const Json& json) {
     Marks marks;
-    marks.from = EdgeId(json.at("from").get<std::uint16_t>());
+    marks.from = EdgeId(json_number<std::uint16_t>(json.at("from")));
     for (const Json& row : json.at("rows")) {
-        marks.rows.push_back({EspSpi(row.at(0).get<std::uint32_t>()),
-                              {SequenceNumber(row.at(1).get<std::uint64_t>()),
-                               SequenceNumber(row.at(2).get<std::uint64_t>())}});
+        marks.rows.push_back({EspSpi(json_number<std::uint32_t>(row.at(0))),
+                              {SequenceNumber(json_number<std::uint64_t>(row.at(1))),
+                               SequenceNumber(json_number<std::uint64_t>(row.at(2)))}});
     }
     marks.answer_complete = json.value("complete", false);
     return marks;
@@ -217,9 +197,9 @@ Json to_json(const HandOver& hand_over) {
 
 HandOver hand_over_from(const Json& json) {
     HandOver hand_over;
-    hand_over.from = EdgeId(number<std::uint16_t>(json.at("from")));
+    hand_over.from = EdgeId(json_number<std::uint16_t>(json.at("from")));
     for (const Json& spi : json.at("spis")) {
-        hand_over.spis.push_back(IkeSpi(number<std::uint64_t>(spi)));
+        hand_over.spis.push_back(IkeSpi(json_number<std::uint64_t>(spi)));
     }
     return hand_over;
 }
@@ -238,13 +218,13 @@ std::optional<BusBody> from_json(const Json& json) {
         return heartbeat_from(json);
     }
     if (type == "lease") {
-        return LeaseTaken{EspSpi(number<std::uint32_t>(json.at("spi"))),
-                          EdgeId(number<std::uint16_t>(json.at("sender"))),
-                          Incarnation(number<std::uint32_t>(json.at("incarnation"))),
-                          Epoch(number<std::uint64_t>(json.at("epoch")))};
+        return LeaseTaken{EspSpi(json_number<std::uint32_t>(json.at("spi"))),
+                          EdgeId(json_number<std::uint16_t>(json.at("sender"))),
+                          Incarnation(json_number<std::uint32_t>(json.at("incarnation"))),
+                          Epoch(json_number<std::uint64_t>(json.at("epoch")))};
     }
     if (type == "ask") {
-        return AskSpi{EspSpi(number<std::uint32_t>(json.at("spi")))};
+        return AskSpi{EspSpi(json_number<std::uint32_t>(json.at("spi")))};
     }
     if (type == "tell") {
         return Tell{json.at("key").get<std::string>(), bytes_from(json.at("envelope"))};
@@ -263,19 +243,20 @@ std::optional<BusBody> from_json(const Json& json) {
         return marks_from(json);
     }
     if (type == "askmarks") {
-        return AskMarks{EdgeId(json.at("asker").get<std::uint16_t>()), json.value("own", false)};
+        return AskMarks{EdgeId(json_number<std::uint16_t>(json.at("asker"))),
+                        json.value("own", false)};
     }
     if (type == "handover") {
         return hand_over_from(json);
     }
     if (type == "owner") {
-        return OwnerIs{IkeSpi(number<std::uint64_t>(json.at("spi"))),
-                       EdgeId(number<std::uint16_t>(json.at("owner"))),
-                       Epoch(number<std::uint64_t>(json.at("epoch")))};
+        return OwnerIs{IkeSpi(json_number<std::uint64_t>(json.at("spi"))),
+                       EdgeId(json_number<std::uint16_t>(json.at("owner"))),
+                       Epoch(json_number<std::uint64_t>(json.at("epoch")))};
     }
     if (type == "sender") {
-        return WantSender{IkeSpi(number<std::uint64_t>(json.at("origin"))),
-                          EdgeId(number<std::uint16_t>(json.at("sender")))};
+        return WantSender{IkeSpi(json_number<std::uint64_t>(json.at("origin"))),
+                          EdgeId(json_number<std::uint16_t>(json.at("sender")))};
     }
     return std::nullopt;
 }

@@ -138,6 +138,18 @@ TEST(BusMessages, WhatIsNotUnderstoodIsNothing) {
     }
 }
 
+TEST(BusMessages, NumbersThatAreNoEdgeAreNothing) {
+    const std::string good = to_string(encode(Marks{EdgeId(3), {}, false}));
+    const std::string from = "dfrom";  // CBOR: a text of four bytes
+    ASSERT_EQ(good.at(good.find(from) + from.size()), 3);
+    for (const std::string number :
+         {"\x1a\xff\xff\xff\xff", "\x20", "\xfa\x7f\x7f\xff\xff", "\xf9\x7e\x01", "\xf5"}) {
+        std::string bad = good;
+        bad.replace(bad.find(from) + from.size(), 1, number);
+        EXPECT_FALSE(decode(as_bytes(bad)).has_value()) << to_hex(as_bytes(number));
+    }
+}
+
 TEST(Troubles, AreAnEdgesLastWordUntilItIsSilent) {
     Troubles troubles;
     const Instant start{};
