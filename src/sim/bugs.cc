@@ -19,7 +19,10 @@ const std::vector<BugInfo>& all_bugs() {
          &Bugs::drain_drops_queue},
         {"drain-never-ends", "liveness", "nobody hears what a draining edge gives away",
          &Bugs::drain_never_ends},
+        {"early-answers", "N5", "a Child SA's record counts as written before it is",
+         &Bugs::early_answers},
         {"tombstones-forgotten", "N6", "the store forgets tombstones", &Bugs::tombstones_forgotten},
+        {"keys-told", "N7", "edges tell a key of theirs on the bus", &Bugs::keys_told},
     };
     return bugs;
 }

@@ -24,8 +24,12 @@ struct Bugs {
     bool drain_drops_queue = false;
     /// Liveness: nobody hears that a draining edge gives something away.
     bool drain_never_ends = false;
+    /// N5: a Child SA's record counts as written before it is.
+    bool early_answers = false;
     /// N6: the store forgets tombstones.
     bool tombstones_forgotten = false;
+    /// N7: what an edge tells on the bus has a key in it.
+    bool keys_told = false;
 };
 
 struct BugInfo {

@@ -148,9 +148,15 @@ void World::move_route() {
     network_.route(peer, edge);
 }
 
+void World::set_leader(store::Leader leader) {
+    hub_->set_leader(leader);
+    leader_well_ = leader == store::Leader::present;
+    oracle_.store_troubled(clockwork_.now());
+}
+
 void World::silence_store() {
     note("the store's leader is silent");
-    hub_->set_leader(store::Leader::silent);
+    set_leader(store::Leader::silent);
     // Clients give up after five seconds: the write may or may not have happened.
     clockwork_.after(up_to(5s), life_, [this] { end_silence(); });
 }
@@ -160,15 +166,15 @@ void World::end_silence() {
     if (random_.below(2) == 0) {
         hub_->expire_held(random_.below(2) == 0 ? store::Fate::lost : store::Fate::carried_out);
     }
-    hub_->set_leader(store::Leader::present);
+    set_leader(store::Leader::present);
 }
 
 void World::lose_leader() {
     note("the store has no leader");
-    hub_->set_leader(store::Leader::absent);
+    set_leader(store::Leader::absent);
     clockwork_.after(up_to(store_outage_max), life_, [this] {
         note("the store has a leader");
-        hub_->set_leader(store::Leader::present);
+        set_leader(store::Leader::present);
     });
 }
 
@@ -256,7 +262,7 @@ void World::heal() {
     faults_ = false;
     network_.weather = {};
     network_.mend_all();
-    hub_->set_leader(store::Leader::present);
+    set_leader(store::Leader::present);
     hub_->restore_fast_path();
     for (NodeNumber number = 0; number < machines_.size(); ++number) {
         Node* node = machines_[number].node.get();

@@ -17,23 +17,32 @@ using store::Swap;
 class FaultyStore final : public store::Store {
 public:
     FaultyStore(std::unique_ptr<store::Store> client, const bool& bus_silent, const Bugs& bugs,
-                const sa::FleetKeys& keys)
-        : client_(std::move(client)), bus_silent_(bus_silent), bugs_(bugs), keys_(keys) {}
+                const sa::FleetKeys& keys, Oracle& oracle)
+        : client_(std::move(client)),
+          bus_silent_(bus_silent),
+          bugs_(bugs),
+          keys_(keys),
+          oracle_(oracle) {}
 
     void put_fact(const std::string& key, Bytes value,
                   Completion<StoreResult<Revision>> done) override {
-        if (bugs_.tombstones_forgotten && is_tombstone(key, value)) {
-            // Written, it says: the tombstone is there for its writer, and for nobody else.
-            client_->read_claim("none", [this, key, value = std::move(value), done](const auto&) {
-                on_fact_({key, value, Revision{}, store::FactPath::fast});
-                done(Revision(1));
-            });
-            return;
+        oracle_.seen(value, "in the store, at " + key);
+        const auto child = child_in(key, value);
+        if (bugs_.tombstones_forgotten && child && child->ended) {
+            return seem_to_put(key, std::move(value), std::move(done));
+        }
+        if (bugs_.early_answers && child && !child->ended) {
+            late_.emplace_back(key, value);
+            return seem_to_put(key, std::move(value), std::move(done));
+        }
+        if (bugs_.keys_told && child && !child->ended) {
+            told_ = to_bytes(child->inbound.encr.reveal());
         }
         client_->put_fact(key, std::move(value), std::move(done));
     }
     void swap_claim(const std::string& key, Bytes value, Revision expected,
                     Completion<StoreResult<Swap>> done) override {
+        oracle_.seen(value, "in the store, at " + key);
         given_.erase(key);
         const bool all_win = (bugs_.leases_for_all && key.starts_with("sequence/")) ||
                              (bugs_.claims_for_all && key.starts_with("ike/"));
@@ -77,6 +86,11 @@ public:
     void publish(const std::string& subject, Bytes payload) override {
         const bool forgotten = (bugs_.marks_forgotten && subject.starts_with("marks")) ||
                                (bugs_.drain_never_ends && subject.starts_with("handover"));
+        for (auto& [key, value] : std::exchange(late_, {})) {
+            client_->put_fact(key, std::move(value), [](const auto&) {});
+        }
+        payload.insert(payload.end(), told_.begin(), told_.end());
+        oracle_.seen(payload, "on the bus, at " + subject);
         if (!bus_silent_ && !forgotten) {
             client_->publish(subject, std::move(payload));
         }
@@ -99,10 +113,23 @@ public:
     void close() override { client_->close(); }
 
 private:
-    [[nodiscard]] bool is_tombstone(const std::string& key, ByteView value) const {
-        const auto opened = sa::open_record(keys_, key, value);
-        const auto* child = opened ? std::get_if<sa::ChildSaRecord>(&opened->record) : nullptr;
-        return child != nullptr && child->ended;
+    /// The Child SA in a fact, if a bug asks for it.
+    [[nodiscard]] std::optional<sa::ChildSaRecord> child_in(const std::string& key,
+                                                            ByteView value) const {
+        if (!bugs_.tombstones_forgotten && !bugs_.early_answers && !bugs_.keys_told) {
+            return std::nullopt;
+        }
+        auto opened = sa::open_record(keys_, key, value);
+        auto* child = opened ? std::get_if<sa::ChildSaRecord>(&opened->record) : nullptr;
+        return child != nullptr ? std::optional(std::move(*child)) : std::nullopt;
+    }
+
+    /// Written, it says: the fact is there for its writer, and for nobody else.
+    void seem_to_put(const std::string& key, Bytes value, Completion<StoreResult<Revision>> done) {
+        client_->read_claim("none", [this, key, value = std::move(value), done](const auto&) {
+            on_fact_({key, value, Revision{}, store::FactPath::fast});
+            done(Revision(1));
+        });
     }
 
     void note_gift(const store::BusMessage& message) {
@@ -124,6 +151,8 @@ private:
         return sa::seal_record(keys_, random_, key, opened->header.version, std::move(*record));
     }
 
+    std::vector<std::pair<std::string, Bytes>> late_;  // facts that are written a little later
+    Bytes told_;                                       // the key that messages have in them
     std::set<std::string> given_;  // claims of IKE SAs that were given to this node
     SeededRandom random_{1};
     std::unique_ptr<store::Store> client_;
@@ -131,13 +160,14 @@ private:
     Bugs bugs_;
     std::function<void(store::FactEvent)> on_fact_;
     const sa::FleetKeys& keys_;
+    Oracle& oracle_;
 };
 
 }  // namespace
 
 std::unique_ptr<store::Store> spoil(std::unique_ptr<store::Store> client, const bool& bus_silent,
-                                    const Bugs& bugs, const sa::FleetKeys& keys) {
-    return std::make_unique<FaultyStore>(std::move(client), bus_silent, bugs, keys);
+                                    const Bugs& bugs, const sa::FleetKeys& keys, Oracle& oracle) {
+    return std::make_unique<FaultyStore>(std::move(client), bus_silent, bugs, keys, oracle);
 }
 
 }  // namespace anyswan::sim

@@ -140,7 +140,8 @@ Result<std::unique_ptr<store::Store>> Node::open_store(const config::StoreChoice
         around_.clockwork.at(store_answers_, life_, std::move(task));
     });
     store_ = client.get();
-    return spoil(std::move(client), bus_silent_, around_.bugs, edge_->config().fleet_keys);
+    return spoil(std::move(client), bus_silent_, around_.bugs, edge_->config().fleet_keys,
+                 around_.oracle);
 }
 
 Result<std::unique_ptr<dataplane::Driver>> Node::make_driver(const edge::DriverWishes& wishes,
@@ -192,6 +193,11 @@ void Node::note_sas(std::span<const dataplane::Change> changes) {
         check(transform.has_value(), "an SA that the simulation made");
         if (std::ranges::find(senders, record.inbound_spi, &Sender::inbound) == senders.end()) {
             senders.push_back({record.inbound_spi, std::move(*transform)});
+            around_.oracle.secrets().add(record.inbound.encr.reveal());
+            around_.oracle.secrets().add(record.outbound.encr.reveal());
+            if (plan_.on_new_sa) {
+                plan_.on_new_sa(record);
+            }
         }
     }
 }
@@ -249,6 +255,7 @@ void Node::drain() {
     }
     for (dataplane::IkeDatagram& datagram : driver_->take_ike()) {
         if (!datagram.bytes.empty()) {  // else a NAT-keepalive
+            around_.oracle.seen(datagram.bytes, "on the wire, sent by " + plan_.name);
             around_.oracle.ike_sent(datagram.bytes, plan_.name);
         }
         around_.network.send(plan_.number,

@@ -4,6 +4,7 @@
 // it but this file is what the daemon runs. Destroying it is a crash.
 #pragma once
 
+#include <functional>
 #include <map>
 
 #include "core/esp/transform.h"
@@ -50,6 +51,8 @@ struct NodePlan {
     Duration store_latency{};  // at most, one way
     config::EdgeConfig config;
     std::optional<edge::ConnectorPlan> connector;
+    /// Hears of each Child SA that comes into force here, if anybody wants to know.
+    std::function<void(const sa::ChildSaRecord&)> on_new_sa;
 };
 
 class Node final : public edge::Host {
@@ -74,6 +77,7 @@ public:
     void set_bus_silent(bool silent) { bus_silent_ = silent; }
     /// Notes that the hub has cut it off, or not any more.
     void set_cut_off(bool cut_off) { cut_off_ = cut_off; }
+    [[nodiscard]] bool cut_off() const { return cut_off_; }
     [[nodiscard]] bool hears_bus() const { return !bus_silent_ && !cut_off_; }
     /// Whether routers are told to send what goes to the anycast address here.
     [[nodiscard]] bool announced() const { return announced_; }

@@ -113,6 +113,23 @@ void Oracle::inner_received(Instant now, const std::string& receiver, std::uint6
     }
 }
 
+void Oracle::sa_answered(Instant now, EspSpi fleets_spi, bool stored) {
+    if (store_troubled_ && now - *store_troubled_ < store_aftermath) {
+        return;
+    }
+    if (!stored) {
+        report("N5", "a customer was answered that there is a Child SA " + hex(fleets_spi) +
+                         ", and the store doesn't have it");
+    }
+    ++counts_.durable;
+}
+
+void Oracle::seen(ByteView bytes, const std::string& where) {
+    if (secrets_.in(bytes)) {
+        report("N7", "a key was seen " + where);
+    }
+}
+
 bool Oracle::may_succeed(const Receiver& first, Instant now) const {
     if (now - first.at < replay_exposure || first.at <= marks_kept_since_) {
         return true;

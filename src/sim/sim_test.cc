@@ -29,6 +29,7 @@ TEST_P(Seeds, KeepTheInvariants) {
     EXPECT_FALSE(outcome.violation) << words_of(outcome);
     EXPECT_GT(outcome.counts.esp, 100U);
     EXPECT_GT(outcome.counts.inner, 100U);
+    EXPECT_GT(outcome.counts.durable, 0U);
     EXPECT_FALSE(outcome.faults.empty());
 }
 

@@ -13,6 +13,7 @@ namespace {
 const IpAddress anycast = IpAddress::v4(0xc0000201);  // 192.0.2.1
 constexpr std::uint32_t edge_net = 0xcb007100;        // 203.0.113.0
 constexpr std::uint32_t peer_net = 0xc6336400;        // 198.51.100.0
+constexpr std::string_view psk = "only for the simulation";
 constexpr std::size_t events_kept = 60;
 constexpr Duration between_packets = 100ms;
 constexpr std::size_t recorded_max = 4096;
@@ -65,6 +66,7 @@ Duration World::up_to(Duration longest) {
 void World::note(const std::string& event) {
     const auto ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(clockwork_.now().since_start).count();
+    oracle_.seen(as_bytes(event), "in the log");
     events_.push_back(std::to_string(ms) + " ms " + event);
     if (scenario_.log) {
         std::printf("%s\n", events_.back().c_str());
@@ -77,6 +79,8 @@ void World::note(const std::string& event) {
 void World::build() {
     fleet_keys_.current = 1;
     fleet_keys_.keys.emplace(1, random_.secret(32));
+    oracle_.secrets().add(fleet_keys_.keys.at(1).reveal());
+    oracle_.secrets().add(as_bytes(psk));
     network_.set_anycast(anycast);
     for (NodeNumber number = 0; number < edges_ + peers_; ++number) {
         Machine machine;
@@ -100,7 +104,7 @@ void World::build() {
         clockwork_.after(2s, life_, [this, peer] { keep_talking(peer); });
     }
     clockwork_.after(2s, life_, [this] { keep_replaying(); });
-    watch_marks();
+    watch_links();
 }
 
 sa::TunnelRecord World::tunnel_of(NodeNumber peer, bool at_peer) const {
@@ -109,7 +113,7 @@ sa::TunnelRecord World::tunnel_of(NodeNumber peer, bool at_peer) const {
     tunnel.id = {"acme", "hq" + number};
     tunnel.local_id = wire::ike::Identification::from_text("edge.example");
     tunnel.remote_id = wire::ike::Identification::from_text("hq" + number + ".example");
-    tunnel.psk = Secret::copy_of(as_bytes("only for the simulation"));
+    tunnel.psk = Secret::copy_of(as_bytes(psk));
     tunnel.remote_addresses = {prefix(machines_[peer].address.to_string() + "/32")};
     tunnel.ike_suites = {*crypto::parse_ike_suite("aes256gcm16-prfsha256-x25519")};
     tunnel.esp_suites = {*crypto::parse_esp_suite("aes256gcm16")};
@@ -164,6 +168,7 @@ NodePlan World::plan_of(NodeNumber number) {
     connector.remote = {anycast, 500};
     connector.tunnels.push_back(tunnel_of(number, true));
     plan.connector = std::move(connector);
+    plan.on_new_sa = [this](const sa::ChildSaRecord& record) { judge_new_sa(record); };
     return plan;
 }
 
@@ -235,19 +240,32 @@ void World::keep_replaying() {
     clockwork_.after(up_to(2 * between_replays), life_, [this] { keep_replaying(); });
 }
 
-void World::watch_marks() {
+void World::watch_links() {
     bool some_serve = false;
     bool all_hear = true;
+    bool all_reach_store = leader_well_;
     for (NodeNumber number = 0; number < edges_; ++number) {
         if (Node* node = machines_[number].node.get()) {
             some_serve = some_serve || node->edge().serving();
             all_hear = all_hear && node->hears_bus();
+            all_reach_store = all_reach_store && !node->cut_off();
         }
+    }
+    if (!all_reach_store) {
+        oracle_.store_troubled(clockwork_.now());
     }
     if (!some_serve || !all_hear) {
         oracle_.marks_lost(clockwork_.now());
     }
-    clockwork_.after(between_looks, life_, [this] { watch_marks(); });
+    clockwork_.after(between_looks, life_, [this] { watch_links(); });
+}
+
+// N5: if it asked for it, it has the answer; so the fleet made it known before.
+void World::judge_new_sa(const sa::ChildSaRecord& at_peer) {
+    if (!at_peer.outbound_waits) {
+        const auto stored = hub_->stored_fact(sa::child_sa_key(at_peer.outbound_spi));
+        oracle_.sa_answered(clockwork_.now(), at_peer.outbound_spi, stored.has_value());
+    }
 }
 
 Bytes World::inner_packet(NodeNumber peer, bool to_peer, std::uint64_t number) {

@@ -69,7 +69,8 @@ private:
     // An attacker who records and repeats.
     void record(const Datagram& datagram);
     void keep_replaying();
-    void watch_marks();
+    void watch_links();
+    void judge_new_sa(const sa::ChildSaRecord& at_peer);
 
     // Faults (faults.cc).
     void plan_fault();
@@ -83,6 +84,7 @@ private:
     void route_away_from(NodeNumber edge);
     void crash_peer();
     void move_route();
+    void set_leader(store::Leader leader);
     void silence_store();
     void lose_leader();
     void cut_from_store();
@@ -119,6 +121,7 @@ private:
     std::size_t peers_ = 0;
     std::vector<Machine> machines_;
     bool faults_ = true;
+    bool leader_well_ = true;
     /// One edge drains when all is well again: that must work.
     enum class PeaceDrain : std::uint8_t { not_yet, under_way, done };
     PeaceDrain peace_drain_ = PeaceDrain::not_yet;

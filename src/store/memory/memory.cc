@@ -111,6 +111,11 @@ std::shared_ptr<const MemoryTables> MemoryHub::take_copy() {
     return std::make_shared<const MemoryTables>(static_cast<const MemoryTables&>(*tables_));
 }
 
+std::optional<Bytes> MemoryHub::stored_fact(const std::string& key) {
+    const std::lock_guard lock(tables_mutex_);
+    return static_cast<const MemoryTables&>(*tables_).fact(key);
+}
+
 void MemoryHub::go_back_to(const std::shared_ptr<const MemoryTables>& copy) {
     replace_tables(std::make_unique<MemoryTables>(*copy));
 }

@@ -45,6 +45,8 @@ public:
     /// go_back_to(copy) loses everything written since, as a store restored from a backup does;
     /// every watcher is told.
     [[nodiscard]] std::shared_ptr<const MemoryTables> take_copy();
+    /// What is stored at `key`, whatever faults there are just now. Empty: it was deleted.
+    [[nodiscard]] std::optional<Bytes> stored_fact(const std::string& key);
     void go_back_to(const std::shared_ptr<const MemoryTables>& copy);
     /// The store comes back empty.
     void lose_everything();

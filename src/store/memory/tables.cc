@@ -12,6 +12,11 @@ StoreResult<Revision> MemoryTables::put_fact(const std::string& key, ByteView va
     return fact_revision_;
 }
 
+std::optional<Bytes> MemoryTables::fact(const std::string& key) const {
+    const auto found = facts_.find(key);
+    return found == facts_.end() ? std::nullopt : std::optional(found->second.value);
+}
+
 StoreResult<std::vector<FactEvent>> MemoryTables::facts_after(Revision after) {
     std::vector<FactEvent> events;
     for (auto at = fact_order_.upper_bound(after); at != fact_order_.end(); ++at) {

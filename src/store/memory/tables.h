@@ -12,6 +12,8 @@ class MemoryTables final : public Tables {
 public:
     StoreResult<Revision> put_fact(const std::string& key, ByteView value) override;
     StoreResult<std::vector<FactEvent>> facts_after(Revision after) override;
+    /// Empty: deleted.
+    [[nodiscard]] std::optional<Bytes> fact(const std::string& key) const;
     StoreResult<Revision> last_fact() override { return fact_revision_; }
     StoreResult<std::optional<Claim>> read_claim(const std::string& key) override;
     StoreResult<Swap> swap_claim(const std::string& key, ByteView value,
